@@ -1,0 +1,160 @@
+"""π_action: from a step's text to one function call (after Octopus v2, arXiv 2404.01744).
+
+The action model reads the steps as a conversation: ``1. TEXT``, its call, ``2. TEXT``, its call,
+…; so it knows what each ``$k`` would be. It names the function by one token (the functional token)
+and then writes the arguments. It writes under a grammar made of the functions' schemas and of the
+step's text: a string argument is a contiguous piece of that text, or ``$k`` for an earlier step.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from octoplan.functions import Function
+from octoplan.models.adapters import Adapter, action_turn
+from octoplan.models.engine import Engine, Prompt, complete
+from octoplan.plans import Call, Step, read_call, write_call
+
+
+@dataclass(frozen=True)
+class Action:
+    """What the action model made of a step.
+
+    Attributes:
+        call: the call; None where the text could not be read.
+        problems: what was wrong with the text.
+        confidence: the model's own probability of the call, 0 to 1.
+        seconds: the time that it took.
+    """
+
+    call: Call | None
+    problems: tuple[str, ...]
+    confidence: float
+    seconds: float
+
+
+class ActionModel:
+    """The action model: an engine with an action adapter."""
+
+    def __init__(self, engine: Engine, adapter: Adapter) -> None:
+        self._engine = engine
+        self._adapter = adapter
+
+    def act(self, text: str, earlier: Sequence[Step] = ()) -> Action:
+        """Turn a step into a call.
+
+        Args:
+            text: the step's text.
+            earlier: the steps before it, with their calls, in order; ``$1`` is the first.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        started = time.perf_counter()
+        prompt: list[str | int] = []
+        for number, step in enumerate(earlier, start=1):
+            prompt.append(action_turn(number, step.text))
+            prompt += self._written(step.call)
+        prompt.append(action_turn(len(earlier) + 1, text))
+        grammar = call_grammar(self._adapter, text, len(earlier))
+        answer = self._stream(prompt, grammar)
+        completion = complete(answer, 0.0)
+        reading = read_call(completion.text, self._adapter.by_symbol)
+        return Action(
+            reading.call,
+            reading.problems,
+            completion.probability,
+            time.perf_counter() - started,
+        )
+
+    def _stream(self, prompt: Prompt, grammar: str) -> Any:
+        return self._engine.stream(
+            prompt, self._adapter, grammar=grammar, stop=["\n"], max_tokens=200
+        )
+
+    def _written(self, call: Call | None) -> list[str | int]:
+        if call is None or call.function not in self._adapter.symbols:
+            return ["\n"]
+        function = self._adapter.functions[call.function]
+        symbol = self._adapter.symbols[call.function]
+        return [symbol.token, write_call("", function, call.arguments) + "\n"]
+
+
+# ---------------------------------------------------------------- the grammar
+
+
+def call_grammar(adapter: Adapter, text: str, earlier: int) -> str:
+    """GBNF that admits exactly the valid, grounded calls for a step.
+
+    Args:
+        adapter: its functions and their functional tokens.
+        text: the step's text; strings are pieces of it.
+        earlier: how many steps stand before; strings may be ``$1`` … ``$earlier`` too.
+    """
+    rules = _pieces(action_turn(0, text).removeprefix("0. ").strip(), earlier)
+    names = []
+    for number, (name, symbol) in enumerate(adapter.symbols.items()):
+        function = adapter.functions[name]
+        rules.append(f"f{number} ::= <[{symbol.token}]> {_arguments(function)} {_literal(chr(10))}")
+        names.append(f"f{number}")
+    return "\n".join([f"root ::= {' | '.join(names)}", *rules])
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t") + '"'
+
+
+def _pieces(text: str, earlier: int) -> list[str]:
+    """Rules for the contiguous pieces of a text: ``p{i}`` admits those that begin at unit i."""
+    units = list(re.finditer(r"\w+|[^\w\s]", text))
+    rules = []
+    for index, unit in enumerate(units):
+        rule = f"p{index} ::= {_literal(unit.group())}"
+        if index + 1 < len(units):
+            space = '" " ' if units[index + 1].start() > unit.end() else ""
+            rule += f" ({space}p{index + 1})?"
+        rules.append(rule)
+    starts = [f"p{index}" for index in range(len(units))]
+    starts += [_literal(f"${k}") for k in range(1, earlier + 1)]
+    return [f"string ::= {' | '.join(starts)}", *rules]
+
+
+def _arguments(function: Function) -> str:
+    properties = function.parameters["properties"]
+    parts = []
+    for position, name in enumerate(function.required):
+        parts.append(f"{_literal(chr(9) + ' ' if position else ' ')} {_value(properties[name])}")
+    for name, schema in properties.items():
+        if name not in function.required:
+            parts.append(f"({_literal(f'{chr(9)}{name} ')} {_value(schema)})?")
+    return " ".join(parts)
+
+
+def _value(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return _choice(schema["enum"])
+    match schema.get("type"):
+        case "boolean":
+            return '("true" | "false")'
+        case "integer" | "number" as kind:
+            return _number(kind, schema.get("minimum"), schema.get("maximum"))
+        case _:
+            return "string"
+
+
+def _choice(values: Iterable[Any]) -> str:
+    return "(" + " | ".join(_literal(str(value)) for value in values) + ")"
+
+
+def _number(kind: str, low: float | None, high: float | None) -> str:
+    """Numbers within the bounds: one by one where these are close, by sign and length otherwise."""
+    step = 1.0 if kind == "integer" else 0.05
+    if low is not None and high is not None and high - low <= 200 * step:
+        count = round((high - low) / step)
+        return _choice(f"{round(low + index * step, 2):g}" for index in range(count + 1))
+    sign = "" if low is not None and low >= 0 else '"-"? '
+    decimals = "" if kind == "integer" else ' ("." [0-9]{1,4})?'
+    return f'({sign}("0" | [1-9] [0-9]{{0,8}}){decimals})'

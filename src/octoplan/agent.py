@@ -1,0 +1,258 @@
+"""The agent: plan, act, observe.
+
+from octoplan.agent import Agent
+
+with Agent.load() as agent:
+    run = agent.run("set the brightness to 80 and text Grandma that I'm on my way")
+    for observation in run.observations:
+        print(observation.call, observation.result)
+"""
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from octoplan.action import ActionModel
+from octoplan.devices import Device, DeviceFailure
+from octoplan.models.adapters import Adapter, shipped_adapter
+from octoplan.models.bases import DEFAULT_BASE, find_base
+from octoplan.models.llamacpp import LlamaCpp
+from octoplan.planner import Planner, Planning
+from octoplan.plans import Ask, Call, Cannot, Done, Line, Step, Wait
+
+
+@dataclass(frozen=True)
+class Called:
+    """Step ``number`` was turned into a call, which is about to run."""
+
+    number: int
+    step: Step
+    confidence: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the device returned for a call, or why it failed.
+
+    Attributes:
+        number: of the step, from 1.
+        call: as it ran, with every ``$k`` filled.
+        result: the device's words.
+        failed: whether the call could not be carried out.
+        seconds: the time that the device took.
+    """
+
+    number: int
+    call: Call
+    result: str
+    failed: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run is over, and why."""
+
+    status: Literal["done", "failed", "asks", "waits", "cannot"]
+    message: str
+
+
+Event = Line | Called | Observation | Ended
+"""What a run tells as it goes: a line of the plan, a call, an observation, its end."""
+
+
+@dataclass
+class Run:
+    """One request carried out.
+
+    Attributes:
+        request: what the user said.
+        planning: the plan, its confidence and the time that it took.
+        steps: the steps that were acted on, with their calls.
+        observations: what came of the calls.
+        ended: how the run ended; None while it goes on.
+        seconds: from the request to the end.
+        changes: what changed on the device, in plain words.
+    """
+
+    request: str
+    planning: Planning = field(default_factory=Planning)
+    steps: list[Step] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    ended: Ended | None = None
+    confidence: float = 1.0
+    seconds: float = 0.0
+    changes: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[Line]:
+        """All lines of the plan in order, the steps that were acted on with their calls."""
+        acted = iter(self.steps)
+        return [next(acted, line) if isinstance(line, Step) else line for line in self.planning.lines]
+
+
+class Agent:
+    """A planner, an action model and, for carrying requests out, a device."""
+
+    def __init__(self, planner: Planner, action: ActionModel, device: Device | None = None) -> None:
+        self.planner = planner
+        self.action = action
+        self.device = device
+        self._resources = ExitStack()
+
+    @classmethod
+    def load(
+        cls,
+        base: str = DEFAULT_BASE,
+        planner: str | Path | None = None,
+        action: str | Path | None = None,
+        device: Device | None = None,
+        threads: int | None = None,
+    ) -> Self:
+        """Load the models.
+
+        Args:
+            base: the base's name or path.
+            planner: the planner adapter's folder; the one that ships where left out.
+            action: the action adapter's folder; the one that ships where left out.
+            device: where calls run; a simulated phone and home, in memory, where left out.
+            threads: CPU threads; all cores where left out.
+
+        Raises:
+            BaseError, AdapterError, EngineError: a model is missing or broken.
+        """
+        adapters = [
+            Adapter.load(planner or shipped_adapter("planner"), "planner"),
+            Adapter.load(action or shipped_adapter("action"), "action"),
+        ]
+        engine = LlamaCpp(find_base(base), adapters, threads)
+        agent = cls(Planner(engine, adapters[0]), ActionModel(engine, adapters[1]), device)
+        if device is None:
+            from octoplan.devices.simulated import SimulatedDevice
+
+            agent.device = agent._resources.enter_context(SimulatedDevice())
+        return agent
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
+
+    def plan(self, request: str) -> Run:
+        """Plan a request and turn each step into a call, without carrying anything out.
+
+        Raises:
+            RequestError: the request is empty or too long.
+        """
+        started = time.perf_counter()
+        run = Run(request, self.planner.plan(request))
+        run.confidence = run.planning.confidence
+        for line in run.planning.lines:
+            if isinstance(line, Step):
+                self._act(run, line)
+        run.seconds = time.perf_counter() - started
+        return run
+
+    def run(self, request: str) -> Run:
+        """Carry a request out.
+
+        Raises:
+            RequestError: the request is empty or too long.
+            DeviceError: the device cannot be used.
+        """
+        run = Run(request)
+        for _ in self.stream(request, run):
+            pass
+        return run
+
+    def stream(self, request: str, run: Run) -> Generator[Event, None, None]:
+        """Carry a request out and yield every event as it happens; ``run`` is kept up to date.
+
+        Closing the generator stops the models at the next token, and nothing more is done.
+        """
+        assert self.device is not None, "an agent without a device can only plan"
+        started = time.perf_counter()
+        yield from self.planner.stream(request, run.planning)
+        run.confidence = run.planning.confidence
+        for event in self._carry_out(run, self.device):
+            run.seconds = time.perf_counter() - started
+            yield event
+        run.changes = self.device.changes()
+
+    def _carry_out(self, run: Run, device: Device) -> Iterator[Event]:
+        for line in run.planning.lines:
+            match line:
+                case Step():
+                    called = self._act(run, line)
+                    yield called
+                    if called.step.call is None:
+                        yield self._end(run, "failed", f"step {called.number} could not be read")
+                        return
+                    observation = self._observe(run, called.number, called.step.call, device)
+                    yield observation
+                    if observation.failed:
+                        left = len(run.planning.lines) - called.number
+                        rest = "; the steps after it were not run" if left else ""
+                        reason = f"step {called.number} failed: {observation.result}{rest}"
+                        yield self._end(run, "failed", reason)
+                        return
+                case Ask():
+                    yield self._end(run, "asks", line.ask)
+                    return
+                case Wait():
+                    yield self._end(run, "waits", "the rest of the plan hangs on this result")
+                    return
+                case Cannot() | Done():
+                    pass
+        refused = [line.cannot for line in run.planning.lines if isinstance(line, Cannot)]
+        if refused:
+            part = ", ".join(filter(None, refused))
+            what = f"no function can {part}" if part else "no function serves this request"
+            yield self._end(run, "cannot", what)
+        elif not run.planning.lines:
+            yield self._end(run, "failed", "the planner wrote no plan; say the request differently")
+        else:
+            yield self._end(run, "done", "all steps done" if run.steps else "nothing to do")
+
+    def _act(self, run: Run, line: Step) -> Called:
+        action = self.action.act(line.text, run.steps)
+        call = action.call
+        step = line.model_copy(
+            update={"function": call.function, "arguments": call.arguments} if call else {}
+        )
+        run.steps.append(step)
+        run.confidence *= action.confidence
+        return Called(len(run.steps), step, action.confidence, action.seconds)
+
+    def _observe(self, run: Run, number: int, call: Call, device: Device) -> Observation:
+        started = time.perf_counter()
+        results = {o.number: o.result for o in run.observations if not o.failed}
+        call = call.model_copy(update={"arguments": _filled(call.arguments, results)})
+        try:
+            result, failed = device.call(call.function, call.arguments), False
+        except DeviceFailure as failure:
+            result, failed = str(failure), True
+        observation = Observation(number, call, result, failed, time.perf_counter() - started)
+        run.observations.append(observation)
+        return observation
+
+    @staticmethod
+    def _end(
+        run: Run, status: Literal["done", "failed", "asks", "waits", "cannot"], message: str
+    ) -> Ended:
+        run.ended = Ended(status, message)
+        return run.ended
+
+
+def _filled(arguments: Mapping[str, Any], results: Mapping[int, str]) -> dict[str, Any]:
+    """The arguments with every ``$k`` replaced by the result of step k."""
+    by_reference = {f"${number}": result for number, result in results.items()}
+    return {
+        name: by_reference.get(value, value) if isinstance(value, str) else value
+        for name, value in arguments.items()
+    }

@@ -1,0 +1,1 @@
+"""How often plans and calls are right: metrics, and the measurement of the adapters that ship."""

@@ -1,0 +1,132 @@
+"""Adapters: LoRA weights for one role, with all that running them needs beside the base.
+
+An adapter is a folder: ``adapter.gguf`` (for llama.cpp), ``adapter_model.safetensors`` and
+``adapter_config.json`` (for PEFT), ``octoplan.json`` (this module's ``Adapter``) and ``README.md``
+(its card).
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from octoplan.functions import Function, FunctionSet
+from octoplan.models.bases import Base
+from octoplan.plans import one_line
+
+CARD_FILE = "octoplan.json"
+GGUF_FILE = "adapter.gguf"
+
+
+class AdapterError(ValueError):
+    """An adapter that is missing, broken or for another base; one line that says what to do."""
+
+
+class Symbol(BaseModel):
+    """The functional token of a function: one token of the base's own vocabulary."""
+
+    model_config = ConfigDict(frozen=True)
+
+    token: int
+    text: str
+
+
+class Adapter(BaseModel):
+    """What ``octoplan.json`` says of an adapter.
+
+    Attributes:
+        role: which model it makes of the base.
+        base: the base's name; base_digest: SHA-256 of its GGUF.
+        template: the prompt, with ``{request}`` where the request stands (planner).
+        words: words of the training steps that their requests do not hold, sorted (planner).
+        functions: the functions that it knows.
+        symbols: the functional token of each function (action).
+    """
+
+    role: Literal["planner", "action"]
+    base: str
+    base_digest: str
+    template: str = ""
+    words: tuple[str, ...] = ()
+    functions: FunctionSet
+    symbols: dict[str, Symbol] = {}
+    folder: Path = Path()
+
+    @classmethod
+    def load(cls, folder: str | Path, role: Literal["planner", "action"]) -> Self:
+        """Read an adapter's folder.
+
+        Raises:
+            AdapterError: ``octoplan.json`` is missing, broken or that of another role.
+        """
+        folder = Path(folder)
+        try:
+            adapter = cls.model_validate_json((folder / CARD_FILE).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise AdapterError(
+                f"no adapter in {folder} ({CARD_FILE}: {error.strerror}); "
+                "give a folder that octoplan train wrote"
+            ) from error
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise AdapterError(f"{folder / CARD_FILE} is broken; train or copy it again") from error
+        if adapter.role != role:
+            raise AdapterError(f"{folder} is a {adapter.role} adapter; give a {role} adapter")
+        return adapter.model_copy(update={"folder": folder})
+
+    def save(self, folder: Path) -> None:
+        """Write ``octoplan.json`` to the folder."""
+        text = self.model_dump_json(exclude={"folder"}, indent=1)
+        (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @property
+    def gguf(self) -> Path:
+        """The adapter's GGUF file."""
+        return self.folder / GGUF_FILE
+
+    @cached_property
+    def by_symbol(self) -> dict[str, Function]:
+        """The functions by the text of their functional tokens."""
+        return {symbol.text: self.functions[name] for name, symbol in self.symbols.items()}
+
+    def check(self, base: Base) -> None:
+        """Make sure that the adapter's weights are there and were made for this base.
+
+        Raises:
+            AdapterError: they are not.
+        """
+        if base.digest != self.base_digest:
+            raise AdapterError(
+                f"the adapter {self.folder} was made for another base ({self.base}), "
+                f"not for {base.name}; train it again for this one"
+            )
+        try:
+            with self.gguf.open("rb") as file:
+                magic = file.read(4)
+        except OSError as error:
+            raise AdapterError(f"cannot read {self.gguf}: {error.strerror}") from error
+        if magic != b"GGUF":
+            raise AdapterError(f"{self.gguf} is broken; train or copy it again")
+
+    def planner_prompt(self, request: str) -> str:
+        """The planner's prompt: the base's chat template around the request alone."""
+        return self.template.format(request=plain(request))
+
+
+def shipped_adapter(role: str) -> Path:
+    """The folder of the adapter that ships for a role: in the package, or in a checkout."""
+    package = Path(__file__).parents[1]
+    for adapters in (package / "adapters", package.parents[1] / "adapters"):
+        if (adapters / role).is_dir():
+            return adapters / role
+    raise AdapterError(f"this installation has no {role} adapter; give the folder of one")
+
+
+def plain(text: str) -> str:
+    """The text on one line and without anything that a tokenizer could read as a special token."""
+    return one_line(text.replace("<|", "< |"))
+
+
+def action_turn(number: int, text: str) -> str:
+    """What the action model reads of step ``number`` before it writes the call."""
+    return f"{number}. {plain(text)}\n"

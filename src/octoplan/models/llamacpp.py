@@ -1,0 +1,140 @@
+"""The default engine: llama.cpp in this process, through xllamacpp.
+
+One base is resident; each adapter has a slot (a KV cache) of its own, so that what was computed
+under one adapter never serves another, and switching costs nothing but the switch. Within a slot
+the longest common prefix is reused: the action model's conversation grows by one step at a time.
+"""
+
+import json
+import os
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from octoplan.models.adapters import Adapter
+from octoplan.models.bases import Base
+from octoplan.models.engine import EngineError, Prompt, Token
+
+CONTEXT = 1024
+"""Tokens that one slot holds: a request of 2,000 characters with its plan needs about 700."""
+
+
+class LlamaCpp:
+    """A base with its adapters, loaded."""
+
+    def __init__(
+        self,
+        base: Base,
+        adapters: Sequence[Adapter],
+        threads: int | None = None,
+        parallel: int = 1,
+    ) -> None:
+        """Load the base and the adapters.
+
+        Args:
+            base: a base with a GGUF file.
+            adapters: all that ``stream`` may be asked for.
+            threads: CPU threads; all cores where left out.
+            parallel: slots of each adapter: so many prompts of one adapter are computed at once.
+
+        Raises:
+            AdapterError: an adapter is broken or was made for another base.
+            EngineError: llama.cpp cannot load the base or an adapter.
+        """
+        import xllamacpp
+
+        if base.gguf is None:
+            raise EngineError(f"{base.name} is no GGUF; llama.cpp needs a .gguf file")
+        for adapter in adapters:
+            adapter.check(base)
+        self._ids = {adapter.folder: number for number, adapter in enumerate(adapters)}
+        self._free: list[queue.LifoQueue[int]] = []
+        for number in range(len(adapters)):
+            slots: queue.LifoQueue[int] = queue.LifoQueue()
+            for slot in range(parallel):
+                slots.put(number * parallel + slot)
+            self._free.append(slots)
+        params = xllamacpp.CommonParams()
+        params.model.path = str(base.gguf)
+        params.lora_adapters = [
+            xllamacpp.CommonAdapterLoraInfo(str(adapter.gguf), 1.0) for adapter in adapters
+        ]
+        params.lora_init_without_apply = True
+        params.n_parallel = len(adapters) * parallel
+        params.n_ctx = CONTEXT * params.n_parallel
+        params.cpuparams.n_threads = threads or os.cpu_count() or 1
+        params.cache_ram_mib = 0
+        params.cache_idle_slots = False
+        params.slot_prompt_similarity = 0.0
+        params.warmup = False
+        params.verbosity = -1
+        try:
+            self._server = xllamacpp.Server(params)
+        except RuntimeError as error:
+            names = ", ".join(str(adapter.gguf) for adapter in adapters)
+            raise EngineError(
+                f"llama.cpp cannot load {base.gguf} with {names or 'no adapter'}; "
+                "one of these files is broken: install or train it again"
+            ) from error
+
+    def stream(
+        self,
+        prompt: Prompt,
+        adapter: Adapter,
+        *,
+        grammar: str,
+        stop: Sequence[str] = (),
+        max_tokens: int = 256,
+    ) -> Iterator[Token]:
+        """See ``Engine.stream``. Closing the iterator early stops llama.cpp at the next token."""
+        number = self._ids[adapter.folder]
+        slot = self._free[number].get()
+        request = {
+            "prompt": prompt,
+            "temperature": 0.0,
+            "max_tokens": max_tokens,
+            "stop": list(stop),
+            "grammar": grammar,
+            "lora": [{"id": i, "scale": float(i == number)} for i in self._ids.values()],
+            "id_slot": slot,
+            "cache_prompt": True,
+            "n_probs": 1,
+            "stream": True,
+        }
+        chunks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        closed = threading.Event()
+
+        def receive(chunk: Any) -> bool:
+            chunks.put(chunk)
+            return closed.is_set()
+
+        def work() -> None:
+            try:
+                chunks.put(self._server.handle_completions(request, receive))
+            finally:
+                chunks.put(None)
+
+        # llama.cpp runs in a thread of its own so that Ctrl-C reaches the caller at once.
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            while (chunk := chunks.get()) is not None:
+                yield from _tokens(chunk)
+        finally:
+            closed.set()
+            thread.join()
+            self._free[number].put(slot)
+
+
+def _tokens(chunk: Any) -> Iterator[Token]:
+    chunk = json.loads(chunk) if isinstance(chunk, str | bytes) else chunk
+    if not isinstance(chunk, dict):
+        return
+    if "error" in chunk:
+        raise EngineError(f"llama.cpp refused the prompt: {chunk['error'].get('message', chunk)}")
+    for choice in chunk.get("choices", []):
+        logprobs = (choice.get("logprobs") or {}).get("content") or []
+        total = sum(entry["logprob"] for entry in logprobs)
+        if choice.get("text") or logprobs:
+            yield Token(choice["text"], total)

@@ -1,0 +1,163 @@
+"""Examples as token ids: what the planner and the action model read, and what they learn.
+
+The planner learns request → steps. The action model learns a conversation: step 1, its call, step
+2, its call, …; so at every step it sees what the earlier ones were and which function each became,
+and one forward pass over an example teaches all of its calls.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from octoplan.functions import FunctionSet
+from octoplan.models.adapters import Symbol, action_turn, plain
+from octoplan.plans import Example, Step, write_call, write_plan
+
+Row = dict[str, list[int]]
+"""One training sequence: ``input_ids`` and ``labels`` (-100 where nothing is to be learned)."""
+
+_REQUEST = "REQUEST"
+
+
+def planner_template(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The base's chat template around ``{request}`` alone: a default system turn is left out."""
+    if tokenizer.chat_template is None:
+        return "{request}\n"
+    turns = [{"role": "user", "content": _REQUEST}]
+    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    bare: str = tokenizer.apply_chat_template(turns, tokenize=False)
+    # Templates that put a system turn of their own first do so before the user's opening mark.
+    opening = text[: text.index(_REQUEST)]
+    answer = text[len(bare) :]
+    mark = opening.rfind(answer.split("assistant")[0]) if "assistant" in answer else 0
+    start = max(mark, 0)
+    template = text[start:].replace("{", "{{").replace("}", "}}")
+    return template.replace(_REQUEST, "{request}")
+
+
+def planner_rows(
+    examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase, template: str
+) -> Iterator[Row]:
+    """One row an example: its request as prompt, its plan and the end-of-turn token to learn."""
+    for example in examples:
+        prompt = tokenizer(template.format(request=plain(example.query)))["input_ids"]
+        plan = tokenizer(write_plan(example.steps), add_special_tokens=False)["input_ids"]
+        plan = [*plan, tokenizer.eos_token_id]
+        yield {"input_ids": prompt + plan, "labels": [-100] * len(prompt) + plan}
+
+
+def action_rows(
+    examples: Iterable[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    functions: FunctionSet,
+    symbols: Mapping[str, Symbol],
+) -> Iterator[Row]:
+    """One row an example, and one more for each of its branches: the calls are to be learned."""
+    for example in examples:
+        first = [line for line in example.steps if isinstance(line, Step)]
+        runs = [(first, 0)]
+        for branch in example.branches:
+            rest = [line for line in branch.steps if isinstance(line, Step)]
+            runs.append((first + rest, len(first)))
+        for steps, known in runs:
+            row = _conversation(steps, known, tokenizer, functions, symbols)
+            if any(label != -100 for label in row["labels"]):
+                yield row
+
+
+def _conversation(
+    steps: list[Step],
+    known: int,
+    tokenizer: PreTrainedTokenizerBase,
+    functions: FunctionSet,
+    symbols: Mapping[str, Symbol],
+) -> Row:
+    ids: list[int] = []
+    labels: list[int] = []
+    for number, step in enumerate(steps, start=1):
+        if step.call is None:
+            break
+        prompt = tokenizer(action_turn(number, step.text), add_special_tokens=number == 1)
+        call = write_call("", functions[step.call.function], step.call.arguments) + "\n"
+        answer = [symbols[step.call.function].token]
+        answer += tokenizer(call, add_special_tokens=False)["input_ids"]
+        ids += prompt["input_ids"] + answer
+        learned = answer if number > known else [-100] * len(answer)
+        labels += [-100] * len(prompt["input_ids"]) + learned
+    return {"input_ids": ids, "labels": labels}
+
+
+def choose_symbols(
+    functions: FunctionSet,
+    texts: Iterable[str],
+    tokenizer: PreTrainedTokenizerBase,
+    embedding: torch.Tensor,
+) -> dict[str, Symbol]:
+    """Choose the functional token of each function.
+
+    Tokens of letters alone that stand nowhere in the data and whose embedding is about as long as
+    most (little-trained tokens lie close together and could not be told apart); among them, one
+    after another, the one farthest from those taken, so that any two are easy to tell apart.
+
+    Args:
+        embedding: the base's token embedding, (vocabulary, width).
+
+    Raises:
+        ValueError: the vocabulary has too few such tokens.
+    """
+    used: set[int] = set()
+    for text in texts:
+        used.update(tokenizer(text, add_special_tokens=False)["input_ids"])
+    norms = embedding.float().norm(dim=1)
+    middle = norms.median().item()
+    candidates = []
+    for token, text in enumerate(tokenizer.batch_decode([[i] for i in range(len(tokenizer))])):
+        if (
+            token not in used
+            and re.fullmatch("[A-Z][a-z]{4,11}", text)
+            and tokenizer(text, add_special_tokens=False)["input_ids"] == [token]
+            and math.isclose(norms[token].item(), middle, rel_tol=0.15)
+        ):
+            candidates.append((token, text))
+    if len(candidates) < len(functions):
+        raise ValueError(
+            f"the base's vocabulary has {len(candidates)} free tokens, "
+            f"too few for {len(functions)} functions"
+        )
+    vectors = embedding[[token for token, _ in candidates]].float()
+    vectors = vectors / vectors.norm(dim=1, keepdim=True)
+    nearest = vectors @ vectors.mean(dim=0)
+    symbols: dict[str, Symbol] = {}
+    for function in functions:
+        index = int(nearest.argmin())
+        token, text = candidates[index]
+        symbols[function.name] = Symbol(token=token, text=text)
+        nearest = torch.maximum(nearest, vectors @ vectors[index])
+        nearest[index] = torch.inf
+    return symbols
+
+
+def words(text: str) -> set[str]:
+    """The words of a text, in lower case."""
+    return set(re.findall(r"\w+", text.lower()))
+
+
+def plan_words(examples: Iterable[Example]) -> tuple[str, ...]:
+    """Words of the steps that their own requests do not hold: the planner's words, sorted."""
+    found: set[str] = set()
+    for example in examples:
+        found |= words(write_plan(example.steps)) - words(example.query)
+    return tuple(sorted(found))
+
+
+def describe(rows: list[Row]) -> dict[str, Any]:
+    """How many rows and tokens there are, and how many tokens are to be learned."""
+    return {
+        "rows": len(rows),
+        "tokens": sum(len(row["input_ids"]) for row in rows),
+        "learned_tokens": sum(label != -100 for row in rows for label in row["labels"]),
+    }

@@ -1,0 +1,229 @@
+"""Fine-tune the planner or the action model: LoRA on all linear layers, or all weights.
+
+    octoplan train planner --data data/train --validation data/validation --out adapters/planner
+    octoplan train action  --data data/train --validation data/validation --out adapters/action
+
+Started again after an interruption, with the same settings, it goes on from its last checkpoint.
+"""
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from pydantic import BaseModel, Field
+from transformers import TrainerCallback, set_seed
+from trl import SFTConfig, SFTTrainer
+
+from octoplan.functions import FunctionSet
+from octoplan.models.adapters import Adapter
+from octoplan.models.bases import DEFAULT_BASE, find_base
+from octoplan.plans import Example, write_plan
+from octoplan.training import encode
+from octoplan.training.base import load_base
+from octoplan.training.export import adapter_to_gguf
+
+Progress = Callable[[int, int, str], None]
+"""Told of training as it goes: steps done, steps in all, and what is happening."""
+
+
+class Settings(BaseModel):
+    """How to train. The defaults are the recipe of the adapters that ship."""
+
+    role: Literal["planner", "action"]
+    base: str = DEFAULT_BASE
+    method: Literal["lora", "full"] = "lora"
+    rank: int = Field(default=24, ge=1)
+    alpha: float = Field(default=48, gt=0)
+    lr: float = Field(default=5e-4, gt=0)
+    epochs: float = Field(default=3, gt=0)
+    batch_size: int = Field(default=16, ge=1)
+    warmup: float = Field(default=0.05, ge=0, le=1)
+    seed: int = 0
+
+
+class _Report(TrainerCallback):
+    """Passes the trainer's progress on, and keeps its losses."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.text = ""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Show the newest loss."""
+        for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
+            if key in (logs or {}):
+                self.text = f"{name} {logs[key]:.4f}"
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Show one more step."""
+        self.progress(state.global_step, state.max_steps, self.text)
+
+
+class _Trainer(SFTTrainer):
+    """TRL's trainer, with the language-model head run on the learned positions alone.
+
+    On a CPU, TRL's fused head scores every position in float32, as long a job as all the rest.
+    """
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The mean negative log-likelihood of the learned tokens."""
+        labels = inputs["labels"][:, 1:]
+        learned = labels != -100
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, :-1][learned],))
+        try:
+            outputs = model(
+                input_ids=inputs["input_ids"],
+                attention_mask=inputs["attention_mask"],
+                use_cache=False,
+            )
+        finally:
+            hook.remove()
+        total = torch.nn.functional.cross_entropy(
+            outputs.logits.float(), labels[learned], reduction="sum"
+        )
+        loss = total / (learned.sum() if num_items_in_batch is None else num_items_in_batch)
+        return (loss, outputs) if return_outputs else loss
+
+
+def train(
+    settings: Settings,
+    examples: list[Example],
+    validation: list[Example],
+    functions: FunctionSet,
+    out: Path,
+    progress: Progress,
+    provenance: dict[str, Any],
+) -> dict[str, Any]:
+    """Train one adapter and write it to ``out``; returns what its card records.
+
+    Args:
+        examples: what to learn from. validation: what to measure the loss on, never learned.
+        functions: the functions that the examples use.
+        provenance: what the card shall say of command and data (names, hashes).
+
+    Raises:
+        BaseError: the base is not there.
+        ValueError: the base has too few free tokens to name the functions.
+    """
+    set_seed(settings.seed)
+    base = find_base(settings.base)
+    full = settings.method == "full"
+    model, tokenizer = load_base(base, torch.float32 if full else torch.bfloat16)
+    template = encode.planner_template(tokenizer)
+    if settings.role == "planner":
+        words, symbols = encode.plan_words(examples), {}
+        rows = [list(encode.planner_rows(e, tokenizer, template)) for e in (examples, validation)]
+    else:
+        texts = [f"{e.query}\n{write_plan(e.steps)}" for e in examples]
+        words = ()
+        embedding = model.get_input_embeddings().weight.detach()
+        symbols = encode.choose_symbols(functions, texts, tokenizer, embedding)
+        rows = [
+            list(encode.action_rows(e, tokenizer, functions, symbols))
+            for e in (examples, validation)
+        ]
+    report = _Report(progress)
+    checkpoints = out / "checkpoints"
+    trainer = _Trainer(
+        model=model,
+        processing_class=tokenizer,
+        args=_arguments(settings, checkpoints, len(rows[0]), bool(rows[1])),
+        train_dataset=Dataset.from_list(rows[0]),
+        eval_dataset=Dataset.from_list(rows[1]) if rows[1] else None,
+        peft_config=None
+        if full
+        else LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        ),
+        callbacks=[report],
+    )
+    started = time.monotonic()
+    resume = any(checkpoints.glob("checkpoint-*"))
+    result = trainer.train(resume_from_checkpoint=resume)
+    seconds = time.monotonic() - started
+    losses = [
+        {k: entry[k] for k in ("epoch", "loss", "eval_loss") if k in entry}
+        for entry in trainer.state.log_history
+    ]
+    card = {
+        "settings": settings.model_dump(),
+        "provenance": provenance,
+        "date": datetime.now(UTC).date().isoformat(),
+        "hardware": _hardware(),
+        "seconds": round(seconds, 1),
+        "training": encode.describe(rows[0]),
+        "validation": encode.describe(rows[1]),
+        "train_loss": result.training_loss,
+        "losses": losses,
+    }
+    _write(trainer, out, full)
+    Adapter(
+        role=settings.role,
+        base=base.name,
+        base_digest=base.digest,
+        template=template if settings.role == "planner" else "",
+        words=words,
+        functions=functions,
+        symbols=symbols,
+    ).save(out)
+    (out / "training.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return card
+
+
+def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool) -> SFTConfig:
+    steps_per_epoch = max(1, rows // settings.batch_size)
+    return SFTConfig(
+        output_dir=str(checkpoints),
+        learning_rate=settings.lr,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        warmup_steps=int(settings.warmup * settings.epochs * steps_per_epoch),
+        lr_scheduler_type="cosine",
+        weight_decay=0.01,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        gradient_checkpointing=False,
+        train_sampling_strategy="group_by_length",
+        max_length=1024,
+        eval_strategy="epoch" if validated else "no",
+        prediction_loss_only=True,
+        save_strategy="steps",
+        save_steps=max(1, steps_per_epoch // 2),
+        save_total_limit=1,
+        logging_steps=10,
+        disable_tqdm=True,
+        report_to="none",
+        seed=settings.seed,
+    )
+
+
+def _write(trainer: SFTTrainer, out: Path, full: bool) -> None:
+    trainer.save_model(str(out))
+    for name in ("training_args.bin", "README.md", "tokenizer.json", "chat_template.jinja"):
+        if not full:
+            (out / name).unlink(missing_ok=True)
+    if not full:
+        adapter_to_gguf(trainer.model, out / "adapter.gguf")
+
+
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {torch.get_num_threads()} threads"
