@@ -1,0 +1,1 @@
+"""Data for training: what keeps held-out examples out of it."""
