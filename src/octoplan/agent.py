@@ -92,7 +92,8 @@ class Run:
     def lines(self) -> list[Line]:
         """All lines of the plan in order, the steps that were acted on with their calls."""
         acted = iter(self.steps)
-        return [next(acted, line) if isinstance(line, Step) else line for line in self.planning.lines]
+        planned = self.planning.lines
+        return [next(acted, line) if isinstance(line, Step) else line for line in planned]
 
 
 class Agent:

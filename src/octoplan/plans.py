@@ -16,9 +16,10 @@ Reading model output never raises: what is wrong with it is said in a list of pr
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -43,6 +44,13 @@ def _step_text(text: str) -> str:
         raise ValueError("a step's text is empty")
     if text in ("wait", "done") or text.startswith(("cannot:", "ask:")):
         raise ValueError(f"a step's text may not read {text!r}: that line has a meaning of its own")
+    return text
+
+
+def _question(text: str) -> str:
+    text = one_line(text)
+    if not text:
+        raise ValueError("a question has no words")
     return text
 
 
@@ -84,19 +92,19 @@ class Cannot(_Line):
 class Ask(_Line):
     """A question for a required value that the request does not give."""
 
-    ask: OneLine = Field(min_length=1)
+    ask: Annotated[str, AfterValidator(_question)]
 
 
 class Wait(_Line):
     """The rest of the plan hangs on a result: plan on once it is there."""
 
-    wait: bool = True
+    wait: Literal[True] = True
 
 
 class Done(_Line):
     """Nothing is left to do."""
 
-    done: bool = True
+    done: Literal[True] = True
 
 
 Line = Step | Cannot | Ask | Wait | Done
@@ -200,8 +208,10 @@ def write_value(value: Any) -> str:
     """The text of one argument's value: ``true``, ``21.5``, ``living room``."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
+        return f"{value:g}"
     if isinstance(value, int | float):
-        return f"{value:g}" if float(value).is_integer() and abs(value) < 1e6 else repr(value)
+        return repr(value)
     return one_line(str(value))
 
 
@@ -236,13 +246,17 @@ def _read_value(schema: Mapping[str, Any], text: str) -> tuple[Any, str | None]:
         return None, f"{text!r} is neither true nor false"
     if kind_ in ("integer", "number"):
         try:
-            number = float(text)
+            # Whole numbers are read as such: beyond 2**53 a float is not exact.
+            number = int(text) if text.removeprefix("-").isdecimal() else float(text)
         except ValueError:
-            return None, f"{text!r} is not a number"
-        if number.is_integer():
+            number = math.nan
+        if isinstance(number, int) or number.is_integer():
             return int(number), None
+        if not math.isfinite(number):
+            return None, f"{text!r} is not a number"
         return (number, None) if kind_ == "number" else (None, f"{text!r} is not a whole number")
-    return text, None
+    text = one_line(text)
+    return (text, None) if text else (None, "an empty value")
 
 
 class CallReading(NamedTuple):
@@ -302,7 +316,10 @@ def read_examples(paths: Sequence[str | Path]) -> Iterator[Example]:
                 text = path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise PlanError(f"cannot read {path}: {error}") from error
-            for number, raw in enumerate(text.splitlines(), start=1):
+            if not text.strip():
+                raise PlanError(f"{path} is empty; name a file that holds examples")
+            # Not splitlines, which divides at U+2028 and its like: JSON strings may hold those.
+            for number, raw in enumerate(text.split("\n"), start=1):
                 if raw.strip():
                     yield _example(raw, f"{path}, line {number}")
 
@@ -316,3 +333,5 @@ def _example(raw: str, where: str) -> Example:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise PlanError(f"{where}: not an example: {place}: {first['msg']}") from error
+    except (RecursionError, ValueError) as error:  # thousands of brackets, or of digits
+        raise PlanError(f"{where}: not an example: {error}") from error

@@ -71,7 +71,9 @@ class Adapter(BaseModel):
         except (ValidationError, UnicodeDecodeError) as error:
             raise AdapterError(f"{folder / CARD_FILE} is broken; train or copy it again") from error
         if adapter.role != role:
-            raise AdapterError(f"{folder} is a {adapter.role} adapter; give a {role} adapter")
+            raise AdapterError(
+                f"{folder} holds the {adapter.role} model; give the folder of one for: {role}"
+            )
         return adapter.model_copy(update={"folder": folder})
 
     def save(self, folder: Path) -> None:

@@ -22,7 +22,7 @@ def cache_folder() -> Path:
 
 def _dequantised(gguf: Path, digest: str) -> Path:
     folder = cache_folder() / f"{gguf.stem}-{digest[:12]}"
-    if not (folder / "config.json").is_file():
+    if not folder.is_dir():
         place: dict[str, Any] = {"gguf_file": gguf.name}
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **place)
         model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.float32, **place)
@@ -30,8 +30,11 @@ def _dequantised(gguf: Path, digest: str) -> Path:
         model.hf_quantizer = None
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config
-        tokenizer.save_pretrained(folder)
-        model.save_pretrained(folder)
+        # Renamed when it is whole, so that an interruption leaves no broken copy behind.
+        part = folder.with_name(f"{folder.name}.{os.getpid()}")
+        tokenizer.save_pretrained(part)
+        model.save_pretrained(part)
+        part.rename(folder)
     return folder
 
 

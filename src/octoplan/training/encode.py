@@ -20,23 +20,35 @@ from octoplan.plans import Example, Step, write_call, write_plan
 Row = dict[str, list[int]]
 """One training sequence: ``input_ids`` and ``labels`` (-100 where nothing is to be learned)."""
 
-_REQUEST = "REQUEST"
+_REQUEST = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
 def planner_template(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The base's chat template around ``{request}`` alone: a default system turn is left out."""
+    """The base's chat template around ``{request}``: the user's turn and the answer's opening.
+
+    What a template puts before the first turn (a system turn of its own, the begin-of-text token)
+    it does not put before later ones: the user's turn is what a later one adds to a conversation.
+    """
     if tokenizer.chat_template is None:
         return "{request}\n"
-    turns = [{"role": "user", "content": _REQUEST}]
-    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    bare: str = tokenizer.apply_chat_template(turns, tokenize=False)
-    # Templates that put a system turn of their own first do so before the user's opening mark.
-    opening = text[: text.index(_REQUEST)]
-    answer = text[len(bare) :]
-    mark = opening.rfind(answer.split("assistant")[0]) if "assistant" in answer else 0
-    start = max(mark, 0)
-    template = text[start:].replace("{", "{{").replace("}", "}}")
-    return template.replace(_REQUEST, "{request}")
+
+    def render(*roles: str, answer: bool) -> str:
+        turns = [{"role": role, "content": _REQUEST} for role in roles]
+        text: str = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=answer
+        )
+        return text
+
+    first = render("user", answer=True)
+    before = render("user", "assistant", answer=False)
+    after = render("user", "assistant", "user", answer=True)
+    # Some templates end a conversation that is not to go on with the end-of-text token.
+    end = str(tokenizer.eos_token)
+    added = [after.removeprefix(before), after.removeprefix(before.removesuffix(end))]
+    turn = next((text for text in added if first.endswith(text)), first)
+    if tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
+        turn = turn.removeprefix(str(tokenizer.bos_token))  # the tokenizer adds it by itself
+    return turn.replace("{", "{{").replace("}", "}}").replace(_REQUEST, "{request}")
 
 
 def planner_rows(

@@ -28,6 +28,17 @@ def _permuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
     return halves.swapaxes(1, 2).reshape(rows, columns)
 
 
+def check_architecture(model_type: str) -> gguf.MODEL_ARCH:
+    """GGUF's architecture for a Transformers ``model_type``.
+
+    Raises:
+        ValueError: it has none here.
+    """
+    if model_type not in _ARCHITECTURES:
+        raise ValueError(f"adapters of {model_type} models cannot be written as GGUF yet")
+    return _ARCHITECTURES[model_type]
+
+
 def adapter_to_gguf(model: PeftModel, path: Path) -> None:
     """Write the LoRA weights of a PEFT model as a GGUF adapter, in half precision.
 
@@ -35,9 +46,7 @@ def adapter_to_gguf(model: PeftModel, path: Path) -> None:
         ValueError: the base's architecture, or one of the adapted layers, has no GGUF name.
     """
     config = model.config
-    if config.model_type not in _ARCHITECTURES:
-        raise ValueError(f"adapters of {config.model_type} models cannot be written as GGUF yet")
-    architecture = _ARCHITECTURES[config.model_type]
+    architecture = check_architecture(config.model_type)
     names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
     lora = model.peft_config["default"]
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])

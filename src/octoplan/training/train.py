@@ -23,28 +23,30 @@ from pydantic import BaseModel, Field
 from transformers import TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
+from octoplan.data.held_out import without_held_out
 from octoplan.functions import FunctionSet
-from octoplan.models.adapters import Adapter
-from octoplan.models.bases import DEFAULT_BASE, find_base
+from octoplan.models.adapters import GGUF_FILE, Adapter
+from octoplan.models.bases import DEFAULT_BASE, Base, find_base
 from octoplan.plans import Example, write_plan
 from octoplan.training import encode
 from octoplan.training.base import load_base
-from octoplan.training.export import adapter_to_gguf
+from octoplan.training.card import model_card
+from octoplan.training.export import adapter_to_gguf, check_architecture
 
 Progress = Callable[[int, int, str], None]
 """Told of training as it goes: steps done, steps in all, and what is happening."""
 
 
 class Settings(BaseModel):
-    """How to train. The defaults are the recipe of the adapters that ship."""
+    """How to train. The defaults are the recipe of the planner that ships."""
 
     role: Literal["planner", "action"]
     base: str = DEFAULT_BASE
     method: Literal["lora", "full"] = "lora"
     rank: int = Field(default=24, ge=1)
     alpha: float = Field(default=48, gt=0)
-    lr: float = Field(default=5e-4, gt=0)
-    epochs: float = Field(default=3, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
+    epochs: float = Field(default=4, gt=0)
     batch_size: int = Field(default=16, ge=1)
     warmup: float = Field(default=0.05, ge=0, le=1)
     seed: int = 0
@@ -109,24 +111,32 @@ def train(
     """Train one adapter and write it to ``out``; returns what its card records.
 
     Args:
-        examples: what to learn from. validation: what to measure the loss on, never learned.
+        examples: what to learn from.
+        validation: what to measure the loss on; examples that are nearly the same are left out.
         functions: the functions that the examples use.
         provenance: what the card shall say of command and data (names, hashes).
 
     Raises:
         BaseError: the base is not there.
-        ValueError: the base has too few free tokens to name the functions.
+        ValueError: the base has too few free tokens to name the functions, or an architecture
+            that GGUF adapters cannot have, or the examples hold nothing to learn.
     """
     set_seed(settings.seed)
     base = find_base(settings.base)
+    examples, left_out = without_held_out(examples, validation)
     full = settings.method == "full"
     model, tokenizer = load_base(base, torch.float32 if full else torch.bfloat16)
+    if not full:
+        check_architecture(model.config.model_type)
     template = encode.planner_template(tokenizer)
     if settings.role == "planner":
         words, symbols = encode.plan_words(examples), {}
         rows = [list(encode.planner_rows(e, tokenizer, template)) for e in (examples, validation)]
     else:
-        texts = [f"{e.query}\n{write_plan(e.steps)}" for e in examples]
+        texts = [
+            "\n".join([e.query, write_plan(e.steps), *(write_plan(b.steps) for b in e.branches)])
+            for e in examples
+        ]
         words = ()
         embedding = model.get_input_embeddings().weight.detach()
         symbols = encode.choose_symbols(functions, texts, tokenizer, embedding)
@@ -134,6 +144,8 @@ def train(
             list(encode.action_rows(e, tokenizer, functions, symbols))
             for e in (examples, validation)
         ]
+    if not rows[0]:
+        raise ValueError("the examples hold nothing to learn; give examples with steps and calls")
     report = _Report(progress)
     checkpoints = out / "checkpoints"
     trainer = _Trainer(
@@ -153,8 +165,8 @@ def train(
         callbacks=[report],
     )
     started = time.monotonic()
-    resume = any(checkpoints.glob("checkpoint-*"))
-    result = trainer.train(resume_from_checkpoint=resume)
+    checkpoint = _last_checkpoint(checkpoints)
+    result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     losses = [
         {k: entry[k] for k in ("epoch", "loss", "eval_loss") if k in entry}
@@ -166,13 +178,15 @@ def train(
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": _hardware(),
         "seconds": round(seconds, 1),
+        "resumed_after": _steps(checkpoint) if checkpoint else 0,
+        "left_out": left_out,
         "training": encode.describe(rows[0]),
         "validation": encode.describe(rows[1]),
         "train_loss": result.training_loss,
         "losses": losses,
     }
-    _write(trainer, out, full)
-    Adapter(
+    _write(trainer, out, base, full)
+    adapter = Adapter(
         role=settings.role,
         base=base.name,
         base_digest=base.digest,
@@ -180,8 +194,10 @@ def train(
         words=words,
         functions=functions,
         symbols=symbols,
-    ).save(out)
+    )
+    adapter.save(out)
     (out / "training.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+    (out / "README.md").write_text(model_card(adapter, card), encoding="utf-8")
     shutil.rmtree(checkpoints, ignore_errors=True)
     return card
 
@@ -207,20 +223,38 @@ def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool
         save_strategy="steps",
         save_steps=max(1, steps_per_epoch // 2),
         save_total_limit=1,
-        logging_steps=10,
+        logging_steps=min(10, steps_per_epoch),
         disable_tqdm=True,
         report_to="none",
         seed=settings.seed,
     )
 
 
-def _write(trainer: SFTTrainer, out: Path, full: bool) -> None:
-    trainer.save_model(str(out))
-    for name in ("training_args.bin", "README.md", "tokenizer.json", "chat_template.jinja"):
-        if not full:
-            (out / name).unlink(missing_ok=True)
-    if not full:
-        adapter_to_gguf(trainer.model, out / "adapter.gguf")
+def _steps(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _last_checkpoint(checkpoints: Path) -> Path | None:
+    """The newest checkpoint that is complete: the trainer's state is the last file of one."""
+    complete = (state.parent for state in checkpoints.glob("checkpoint-*/trainer_state.json"))
+    return max(complete, key=_steps, default=None)
+
+
+def _write(trainer: SFTTrainer, out: Path, base: Base, full: bool) -> None:
+    """Write the weights: a Transformers model with its tokenizer, or an adapter as PEFT and GGUF.
+
+    An adapter is written in half precision, which is all that llama.cpp reads of it.
+    """
+    if full:
+        trainer.save_model(str(out))
+        (out / "training_args.bin").unlink(missing_ok=True)
+        return
+    model = trainer.model
+    # The base's name: where its copy lies is this machine's business.
+    model.peft_config["default"].base_model_name_or_path = base.name
+    weights = {key: value.half() for key, value in model.state_dict().items() if ".lora_" in key}
+    model.save_pretrained(str(out), state_dict=weights, save_embedding_layers=False)
+    adapter_to_gguf(model, out / GGUF_FILE)
 
 
 def _hardware() -> str:

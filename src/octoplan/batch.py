@@ -1,0 +1,91 @@
+"""Many requests, many answers: JSON Lines in, JSON Lines out.
+
+    octoplan plan --input requests.jsonl --output plans.jsonl
+
+A line in is ``{"id": …, "query": …}`` (more may stand in it). A line that cannot be answered, a
+half-written one for instance, gets an error in its place, and the next ones are answered.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import Progress
+
+from octoplan.display import write_json
+from octoplan.models.engine import EngineError
+from octoplan.planner import RequestError
+from octoplan.plans import PlanError
+
+
+def read_requests(requests: str, output: str | None) -> Iterable[bytes]:
+    """The lines of a file (``-`` is stdin), once it is sure that the output can be written.
+
+    Raises:
+        PlanError: the output exists; what it holds shall not be lost.
+    """
+    if output not in (None, "-") and Path(output).exists():
+        raise PlanError(f"{output} exists; name another file, or move it away")
+    return sys.stdin.buffer if requests == "-" else Path(requests).read_bytes().splitlines()
+
+
+def answer_all(
+    lines: Iterable[bytes], output: str | None, answer: Callable[[str], dict[str, Any]]
+) -> None:
+    """Answer every request, in order, and write each answer as soon as it is there.
+
+    Args:
+        lines: the requests.
+        output: a new file; None or ``-`` is stdout.
+        answer: what to write for a query, beside its id and the query itself.
+    """
+    console = Console(stderr=True)
+    unanswered = 0
+    with _opened(output) as out:
+        hidden = not console.is_interactive or out.isatty()
+        with Progress(console=console, redirect_stdout=False, disable=hidden) as progress:
+            for number, raw in enumerate(progress.track(lines, description="requests"), start=1):
+                if not raw.strip():
+                    continue
+                head: dict[str, Any] = {}
+                try:
+                    record = _record(raw)
+                    head = {"id": record["id"]} if "id" in record else {}
+                    query = _query(record)
+                    told = head | {"query": query} | answer(query)
+                except (PlanError, RequestError, EngineError) as error:
+                    unanswered += 1
+                    told = head | {"line": number, "error": str(error)}
+                print(write_json(told), file=out, flush=True)
+    if unanswered:
+        print(f'{unanswered} not answered: see "error" in the output', file=sys.stderr)
+
+
+@contextmanager
+def _opened(output: str | None) -> Iterator[TextIO]:
+    if output is None or output == "-":
+        yield sys.stdout
+    else:
+        with open(output, "x", encoding="utf-8", newline="\n") as file:
+            yield file
+
+
+def _record(raw: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise PlanError(f"not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise PlanError('not an object; write {"id": …, "query": …}')
+    return record
+
+
+def _query(record: dict[str, Any]) -> str:
+    query = record.get("query")
+    if not isinstance(query, str):
+        raise PlanError('no text as query; write {"id": …, "query": …}')
+    return query

@@ -1,0 +1,89 @@
+"""The agent: from a request to what changed on the simulated phone and home."""
+
+import sqlite3
+
+import pytest
+
+from octoplan.agent import Agent, Called, Ended, Observation, Run
+from octoplan.devices.simulated import SimulatedDevice
+from octoplan.plans import Step
+
+DEMO = (
+    "Find my presentation for tomorrow's meeting, connect to the conference room projector, set "
+    "the brightness to 80, take a screenshot and email it to all meeting participants"
+)
+
+
+@pytest.fixture(scope="module")
+def agent():
+    with Agent.load() as agent:
+        yield agent
+
+
+def test_the_demo_request_is_carried_out(agent, tmp_path):
+    with SimulatedDevice(tmp_path / "phone.db") as device:
+        agent.device = device
+        run = agent.run(DEMO)
+    assert [step.function for step in run.steps] == [
+        "find_document",
+        "connect_bluetooth_device",
+        "set_screen_brightness",
+        "take_screenshot",
+        "send_email",
+    ]
+    assert run.ended == Ended("done", "all steps done")
+    assert run.observations[4].call.arguments["attachment"] == run.observations[3].result
+    assert any("80" in change for change in run.changes)
+    with sqlite3.connect(tmp_path / "phone.db") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_events_come_in_order(agent):
+    agent.device = SimulatedDevice()
+    run = Run("turn the wifi off, then set the brightness to 30")
+    events = list(agent.stream(run.request, run))
+    assert [type(event) for event in events] == [
+        Step,
+        Step,
+        Called,
+        Observation,
+        Called,
+        Observation,
+        Ended,
+    ]
+    assert run.seconds > 0 and 0 < run.confidence <= 1
+
+
+def test_a_failure_stops_the_run_and_says_so(agent):
+    agent.device = SimulatedDevice()
+    run = agent.run("call Xyzzyplugh Quux, then set the brightness to 30")
+    assert run.ended is not None and run.ended.status == "failed"
+    assert run.ended.message.startswith("step 1 failed:")
+    assert "were not run" in run.ended.message
+    assert len(run.observations) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ("can you iron my blue shirt for the interview", "cannot"),
+        ("text Grandma", "asks"),
+        (
+            "what's the weather in Oslo tomorrow? if it rains, text Grandma to bring an umbrella",
+            "waits",
+        ),
+    ],
+)
+def test_what_cannot_go_on_says_why(agent, request_, status):
+    agent.device = SimulatedDevice()
+    run = agent.run(request_)
+    assert run.ended is not None
+    assert run.ended.status == status
+    assert run.ended.message
+
+
+def test_a_plan_touches_no_device(agent):
+    agent.device = SimulatedDevice()
+    run = agent.plan("set the brightness to 30")
+    assert [step.function for step in run.steps] == ["set_screen_brightness"]
+    assert run.observations == [] and agent.device.changes() == []
