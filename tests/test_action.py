@@ -39,15 +39,34 @@ def test_a_step_becomes_its_call(action, text, function, arguments):
     assert 0 < result.confidence <= 1
 
 
-def test_a_reference_is_to_the_right_step(action):
+@pytest.mark.parametrize(
+    ("texts", "arguments"),
+    [
+        (
+            [
+                "Set the screen brightness to 80%",
+                "Find my tax return",
+                "Email the tax return to Ama",
+            ],
+            {"recipient": "Ama", "attachment": "$2"},
+        ),
+        (
+            ["Find the presentation", "Take a screenshot", "Email the screenshot to Ama"],
+            {"recipient": "Ama", "attachment": "$2"},
+        ),
+        (
+            ["Find the fence bylaws", "Take a photo of the fence", "Print the fence bylaws"],
+            {"document": "$1"},
+        ),
+    ],
+)
+def test_a_reference_is_to_the_step_that_is_meant(action, texts, arguments):
     earlier = []
-    for text in ("Set the screen brightness to 80%", "Find my tax return", "Turn the Wi-Fi on"):
+    for text in texts:
         call = action.act(text, earlier).call
         assert call is not None
         earlier.append(Step(text=text, function=call.function, arguments=call.arguments))
-    call = action.act("Email the tax return to Ama", earlier).call
-    assert call is not None
-    assert call.arguments == {"recipient": "Ama", "attachment": "$2"}
+    assert call.arguments == arguments
 
 
 def assert_grounded(call, functions: FunctionSet, text: str, earlier: int) -> None:

@@ -4,6 +4,7 @@ The action model reads the steps as a conversation: ``1. TEXT``, its call, ``2. 
 …; so it knows what each ``$k`` would be. It names the function by one token (the functional token)
 and then writes the arguments. It writes under a grammar made of the functions' schemas and of the
 step's text: a string argument is a contiguous piece of that text, or ``$k`` for an earlier step.
+Which step that is follows from the texts and the functions: a model this small would guess.
 """
 
 import re
@@ -13,9 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from octoplan.functions import Function
-from octoplan.models.adapters import Adapter, action_turn
+from octoplan.models.adapters import Adapter, action_turn, plain
 from octoplan.models.engine import Engine, Prompt, complete
 from octoplan.plans import Call, Step, read_call, write_call
+
+_SMALL_WORDS = frozenset(
+    re.findall(
+        r"\w+", "a an and are as at be by for from in is it its me my of on that the this to"
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class ActionModel:
     def __init__(self, engine: Engine, adapter: Adapter) -> None:
         self._engine = engine
         self._adapter = adapter
+        self._by_symbol = adapter.by_symbol
 
     def act(self, text: str, earlier: Sequence[Step] = ()) -> Action:
         """Turn a step into a call.
@@ -58,10 +66,10 @@ class ActionModel:
             prompt.append(action_turn(number, step.text))
             prompt += self._written(step.call)
         prompt.append(action_turn(len(earlier) + 1, text))
-        grammar = call_grammar(self._adapter, text, len(earlier))
+        grammar = call_grammar(self._adapter, text, earlier)
         answer = self._stream(prompt, grammar)
         completion = complete(answer, 0.0)
-        reading = read_call(completion.text, self._adapter.by_symbol)
+        reading = read_call(completion.text, self._by_symbol)
         return Action(
             reading.call,
             reading.problems,
@@ -85,19 +93,52 @@ class ActionModel:
 # ---------------------------------------------------------------- the grammar
 
 
-def call_grammar(adapter: Adapter, text: str, earlier: int) -> str:
+def reference(adapter: Adapter, parameter: str, text: str, earlier: Sequence[Step]) -> int | None:
+    """The number of the step whose result an argument may be, or None.
+
+    Of the earlier steps whose function's results stood in that parameter in training, it is the
+    one that shares most words with the step's text, and of several such the one whose word comes
+    first there. The model decides only whether to refer.
+
+    Args:
+        parameter: ``function.parameter``.
+    """
+    words = _stems(text)
+    best: tuple[tuple[int, int], int | None] = ((-1, 0), None)
+    for number, step in enumerate(earlier, start=1):
+        if step.function in adapter.links.get(parameter, ()):
+            theirs = _stems(step.text)
+            shared = [position for position, word in enumerate(words) if word in theirs]
+            likeness = (len(shared), -min(shared, default=0))
+            if likeness > best[0]:
+                best = (likeness, number)
+    return best[1]
+
+
+def _stems(text: str) -> list[str]:
+    """The beginnings of a text's words, each once, small words left out."""
+    words = re.findall(r"\w+", text.lower())
+    return list(dict.fromkeys(word[:5] for word in words if word not in _SMALL_WORDS))
+
+
+def call_grammar(adapter: Adapter, text: str, earlier: Sequence[Step]) -> str:
     """GBNF that admits exactly the valid, grounded calls for a step.
 
     Args:
         adapter: its functions and their functional tokens.
         text: the step's text; strings are pieces of it.
-        earlier: how many steps stand before; strings may be ``$1`` … ``$earlier`` too.
+        earlier: the steps before it; some strings may be ``$k`` too.
     """
-    rules = _pieces(action_turn(0, text).removeprefix("0. ").strip(), earlier)
+    rules = _pieces(plain(text))
     names = []
     for number, (name, symbol) in enumerate(adapter.symbols.items()):
         function = adapter.functions[name]
-        rules.append(f"f{number} ::= <[{symbol.token}]> {_arguments(function)} {_literal(chr(10))}")
+        references = {
+            parameter: reference(adapter, f"{name}.{parameter}", text, earlier)
+            for parameter in function.parameters["properties"]
+        }
+        arguments = _arguments(function, references)
+        rules.append(f"f{number} ::= <[{symbol.token}]> {arguments} {_literal(chr(10))}")
         names.append(f"f{number}")
     return "\n".join([f"root ::= {' | '.join(names)}", *rules])
 
@@ -107,7 +148,7 @@ def _literal(text: str) -> str:
     return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t") + '"'
 
 
-def _pieces(text: str, earlier: int) -> list[str]:
+def _pieces(text: str) -> list[str]:
     """Rules for the contiguous pieces of a text: ``p{i}`` admits those that begin at unit i."""
     units = list(re.finditer(r"\w+|[^\w\s]", text))
     rules = []
@@ -118,22 +159,22 @@ def _pieces(text: str, earlier: int) -> list[str]:
             rule += f" ({space}p{index + 1})?"
         rules.append(rule)
     starts = [f"p{index}" for index in range(len(units))]
-    starts += [_literal(f"${k}") for k in range(1, earlier + 1)]
     return [f"string ::= {' | '.join(starts)}", *rules]
 
 
-def _arguments(function: Function) -> str:
+def _arguments(function: Function, references: Mapping[str, int | None]) -> str:
     properties = function.parameters["properties"]
     parts = []
     for position, name in enumerate(function.required):
-        parts.append(f"{_literal(chr(9) + ' ' if position else ' ')} {_value(properties[name])}")
+        before = _literal("\t " if position else " ")
+        parts.append(f"{before} {_value(properties[name], references[name])}")
     for name, schema in properties.items():
         if name not in function.required:
-            parts.append(f"({_literal(f'{chr(9)}{name} ')} {_value(schema)})?")
+            parts.append(f"({_literal(f'{chr(9)}{name} ')} {_value(schema, references[name])})?")
     return " ".join(parts)
 
 
-def _value(schema: Mapping[str, Any]) -> str:
+def _value(schema: Mapping[str, Any], reference: int | None) -> str:
     if "enum" in schema:
         return _choice(schema["enum"])
     match schema.get("type"):
@@ -142,7 +183,7 @@ def _value(schema: Mapping[str, Any]) -> str:
         case "integer" | "number" as kind:
             return _number(kind, schema.get("minimum"), schema.get("maximum"))
         case _:
-            return "string"
+            return f"(string | {_literal(f'${reference}')})" if reference else "string"
 
 
 def _choice(values: Iterable[Any]) -> str:

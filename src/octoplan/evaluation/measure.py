@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import platform
+import random
 import re
 import shlex
 import sys
@@ -23,7 +24,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.progress import track
 
-from octoplan.action import ActionModel
+from octoplan.action import Action, ActionModel
 from octoplan.evaluation.metrics import calls_right, plan_right, same_call, score
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import DEFAULT_BASE, find_base
@@ -37,7 +38,7 @@ _PARALLEL = 4
 T = TypeVar("T")
 
 
-def act_on(action: ActionModel, lines: Iterable[Line], given: bool) -> list[Line]:
+def act_on(action: "ActionModel | _Remembered", lines: Iterable[Line], given: bool) -> list[Line]:
     """The lines with the action model's calls.
 
     Args:
@@ -60,6 +61,21 @@ def act_on(action: ActionModel, lines: Iterable[Line], given: bool) -> list[Line
     return acted
 
 
+class _Remembered:
+    """An action model that reads each step after the same earlier ones but once."""
+
+    def __init__(self, action: ActionModel) -> None:
+        self._action = action
+        self._known: dict[tuple[str, str], Action] = {}
+
+    def act(self, text: str, earlier: Sequence[Step]) -> Action:
+        """See ``ActionModel.act``."""
+        key = (text, repr(earlier))
+        if key not in self._known:
+            self._known[key] = self._action.act(text, earlier)
+        return self._known[key]
+
+
 def _each(examples: Sequence[Example], job: Callable[[Example], T], title: str) -> list[T]:
     with ThreadPoolExecutor(_PARALLEL) as pool:
         return list(track(pool.map(job, examples), description=title, total=len(examples)))
@@ -67,13 +83,14 @@ def _each(examples: Sequence[Example], job: Callable[[Example], T], title: str) 
 
 def measure(planner: Planner, action: ActionModel, examples: list[Example]) -> dict[str, Any]:
     """Figures of the planner with the action model, and of the action model on gold steps."""
+    remembered = _Remembered(action)
     plans = _each(examples, lambda e: planner.plan(e.query).lines, "plans")
     acted = _each(
         [e.model_copy(update={"steps": tuple(p)}) for e, p in zip(examples, plans, strict=True)],
-        lambda e: act_on(action, e.steps, given=False),
+        lambda e: act_on(remembered, e.steps, given=False),
         "calls ",
     )
-    alone = _each(examples, lambda e: act_on(action, e.steps, given=True), "gold  ")
+    alone = _each(examples, lambda e: act_on(remembered, e.steps, given=True), "gold  ")
     groups: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     wrong: list[dict[str, Any]] = []
     for example, ours, read in zip(examples, acted, alone, strict=True):
@@ -129,9 +146,12 @@ def main(
     base: str = DEFAULT_BASE,
     planner: Path | None = None,
     action: Path | None = None,
+    sample: Annotated[int | None, typer.Option(help="So many examples, drawn by seed 0.")] = None,
 ) -> None:
     """Measure the planner and the action model on data files."""
     examples = list(read_examples(data))
+    if sample is not None:
+        examples = random.Random(0).sample(examples, sample)
     adapters = [
         Adapter.load(planner or shipped_adapter("planner"), "planner"),
         Adapter.load(action or shipped_adapter("action"), "action"),

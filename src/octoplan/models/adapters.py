@@ -5,7 +5,6 @@ An adapter is a folder: ``adapter.gguf`` (for llama.cpp), ``adapter_model.safete
 (its card).
 """
 
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -42,6 +41,8 @@ class Adapter(BaseModel):
         words: words of the training steps that their requests do not hold, sorted (planner).
         functions: the functions that it knows.
         symbols: the functional token of each function (action).
+        links: by ``function.parameter``, the functions whose results stood there as ``$k`` in
+            training, sorted (action).
     """
 
     role: Literal["planner", "action"]
@@ -51,6 +52,7 @@ class Adapter(BaseModel):
     words: tuple[str, ...] = ()
     functions: FunctionSet
     symbols: dict[str, Symbol] = {}
+    links: dict[str, tuple[str, ...]] = {}
     folder: Path = Path()
 
     @classmethod
@@ -86,7 +88,7 @@ class Adapter(BaseModel):
         """The adapter's GGUF file."""
         return self.folder / GGUF_FILE
 
-    @cached_property
+    @property
     def by_symbol(self) -> dict[str, Function]:
         """The functions by the text of their functional tokens."""
         return {symbol.text: self.functions[name] for name, symbol in self.symbols.items()}

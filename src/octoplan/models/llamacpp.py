@@ -35,7 +35,7 @@ class LlamaCpp:
         Args:
             base: a base with a GGUF file.
             adapters: all that ``stream`` may be asked for.
-            threads: CPU threads; all cores where left out.
+            threads: CPU threads; all cores that the process may use where left out.
             parallel: slots of each adapter: so many prompts of one adapter are computed at once.
 
         Raises:
@@ -63,7 +63,7 @@ class LlamaCpp:
         params.lora_init_without_apply = True
         params.n_parallel = len(adapters) * parallel
         params.n_ctx = CONTEXT * params.n_parallel
-        params.cpuparams.n_threads = threads or os.cpu_count() or 1
+        params.cpuparams.n_threads = threads or len(os.sched_getaffinity(0))
         params.cache_ram_mib = 0
         params.cache_idle_slots = False
         params.slot_prompt_similarity = 0.0
@@ -91,7 +91,10 @@ class LlamaCpp:
         number = self._ids[adapter.folder]
         slot = self._free[number].get()
         request = {
-            "prompt": prompt,
+            # llama.cpp takes a list of nothing but texts for several prompts.
+            "prompt": prompt
+            if any(isinstance(p, int) for p in prompt)
+            else "".join(map(str, prompt)),
             "temperature": 0.0,
             "max_tokens": max_tokens,
             "stop": list(stop),

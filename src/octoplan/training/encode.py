@@ -166,6 +166,24 @@ def plan_words(examples: Iterable[Example]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def links(examples: Iterable[Example]) -> dict[str, tuple[str, ...]]:
+    """By ``function.parameter``, the functions whose results stand there as ``$k``, sorted."""
+    found: dict[str, set[str]] = {}
+    for example in examples:
+        first = [line for line in example.steps if isinstance(line, Step)]
+        runs = [first]
+        for branch in example.branches:
+            runs.append(first + [line for line in branch.steps if isinstance(line, Step)])
+        for steps in runs:
+            for step in steps:
+                for name, value in (step.arguments or {}).items():
+                    if isinstance(value, str) and re.fullmatch(r"\$[1-9]", value):
+                        producer = steps[int(value[1:]) - 1].function
+                        if producer is not None:
+                            found.setdefault(f"{step.function}.{name}", set()).add(producer)
+    return {name: tuple(sorted(functions)) for name, functions in sorted(found.items())}
+
+
 def describe(rows: list[Row]) -> dict[str, Any]:
     """How many rows and tokens there are, and how many tokens are to be learned."""
     return {

@@ -194,6 +194,7 @@ def train(
         words=words,
         functions=functions,
         symbols=symbols,
+        links=encode.links(examples) if settings.role == "action" else {},
     )
     adapter.save(out)
     (out / "training.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
