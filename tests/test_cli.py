@@ -351,8 +351,8 @@ def test_bases_that_cannot_be_used(tmp_path: Path) -> None:
 def test_adapters_that_cannot_be_used(tmp_path: Path) -> None:
     planner, action = shipped_adapter("planner"), shipped_adapter("action")
     assert "no adapter in" in error(invoke("run", REQUEST, "--planner", tmp_path / "no"))
-    assert "planner adapter" in error(invoke("act", "Take a photo", "--action", planner))
-    assert "action adapter" in error(invoke("plan", REQUEST, "--planner", action))
+    assert "holds the planner model" in error(invoke("act", "Take a photo", "--action", planner))
+    assert "holds the action model" in error(invoke("plan", REQUEST, "--planner", action))
     other = changed_adapter(tmp_path, base_digest="0" * 64)
     assert "made for another base" in error(invoke("run", REQUEST, "--planner", other))
     (other / "octoplan.json").write_text('{"role": "planner"')

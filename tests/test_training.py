@@ -275,7 +275,7 @@ def test_training_writes_an_adapter(
     assert seen == [(step + 1, len(seen)) for step in range(len(seen))]
 
     other = next(name for name in ROLES if name != role)
-    with pytest.raises(AdapterError, match=f"give a {other} adapter"):
+    with pytest.raises(AdapterError, match=f"give the folder of one for: {other}"):
         Adapter.load(tmp_path, other)
     adapter = Adapter.load(tmp_path, role)
     adapter.check(find_base(settings.base))
