@@ -63,7 +63,7 @@ class LlamaCpp:
         params.lora_init_without_apply = True
         params.n_parallel = len(adapters) * parallel
         params.n_ctx = CONTEXT * params.n_parallel
-        params.cpuparams.n_threads = threads or len(os.sched_getaffinity(0))
+        params.cpuparams.n_threads = threads or _cores()
         params.cache_ram_mib = 0
         params.cache_idle_slots = False
         params.slot_prompt_similarity = 0.0
@@ -128,6 +128,13 @@ class LlamaCpp:
             closed.set()
             thread.join()
             self._free[number].put(slot)
+
+
+def _cores() -> int:
+    """The cores that this process may use; all of them where the system does not tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _tokens(chunk: Any) -> Iterator[Token]:
