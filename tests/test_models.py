@@ -107,7 +107,7 @@ def test_interleaved_adapters_write_what_isolated_ones_write(models):
 
     def write(engine, adapter, request):
         tokens = engine.stream(plain(request) + "\n", adapter, grammar=ANY, max_tokens=24)
-        return complete(tokens, 0.0).text
+        return complete(tokens).text
 
     both = [models.planner, models.action]
     isolated = {}

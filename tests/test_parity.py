@@ -49,15 +49,14 @@ def test_both_engines_write_the_same(models, base, role, share):
     if role == "planner":
         prompts = [adapter.planner_prompt(example.query) for example in examples[:N]]
         ours = [
-            complete(models.engine.stream(prompt, adapter, grammar=ANY), 0.0).text
-            for prompt in prompts
+            complete(models.engine.stream(prompt, adapter, grammar=ANY)).text for prompt in prompts
         ]
         theirs = written_by_transformers(base, adapter, prompts, 100)
     else:
         steps = [e.steps[0].text for e in examples if isinstance(e.steps[0], Step)][:N]
         prompts = [action_turn(1, text) for text in steps]
         ours = [
-            complete(models.engine.stream(p, adapter, grammar=ANY, stop=["\n"]), 0.0).text
+            complete(models.engine.stream(p, adapter, grammar=ANY, stop=["\n"])).text
             for p in prompts
         ]
         theirs = [t.split("\n")[0] for t in written_by_transformers(base, adapter, prompts, 40)]

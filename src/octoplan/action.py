@@ -15,7 +15,7 @@ from typing import Any
 
 from octoplan.functions import Function
 from octoplan.models.adapters import Adapter, action_turn, plain
-from octoplan.models.engine import Engine, Prompt, complete
+from octoplan.models.engine import Engine, complete
 from octoplan.plans import Call, Step, read_call, write_call
 
 _SMALL_WORDS = frozenset(
@@ -67,19 +67,15 @@ class ActionModel:
             prompt += self._written(step.call)
         prompt.append(action_turn(len(earlier) + 1, text))
         grammar = call_grammar(self._adapter, text, earlier)
-        answer = self._stream(prompt, grammar)
-        completion = complete(answer, 0.0)
+        completion = complete(
+            self._engine.stream(prompt, self._adapter, grammar=grammar, stop=["\n"], max_tokens=200)
+        )
         reading = read_call(completion.text, self._by_symbol)
         return Action(
             reading.call,
             reading.problems,
             completion.probability,
             time.perf_counter() - started,
-        )
-
-    def _stream(self, prompt: Prompt, grammar: str) -> Any:
-        return self._engine.stream(
-            prompt, self._adapter, grammar=grammar, stop=["\n"], max_tokens=200
         )
 
     def _written(self, call: Call | None) -> list[str | int]:

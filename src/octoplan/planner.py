@@ -5,6 +5,7 @@ training, not by description. It writes one line a step, under a grammar that ad
 """
 
 import difflib
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ class Planner:
                 raw, _, rest = rest.partition("\n")
                 yield from self._read(raw, request, planning)
         yield from self._read(rest, request, planning)
-        planning.confidence = min(1.0, 2.718281828459045**logprob)
+        planning.confidence = min(1.0, math.exp(logprob))
         planning.seconds = time.perf_counter() - started
 
     def _read(self, raw: str, request: str, planning: Planning) -> Iterator[Line]:

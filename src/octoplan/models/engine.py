@@ -30,14 +30,10 @@ class Completion:
     Attributes:
         text: all of it.
         logprob: the sum of the tokens' log-probabilities (natural logarithm).
-        tokens: how many tokens were written.
-        seconds: from the request to the last token.
     """
 
     text: str
     logprob: float
-    tokens: int
-    seconds: float
 
     @property
     def probability(self) -> float:
@@ -72,12 +68,10 @@ class Engine(Protocol):
         ...
 
 
-def complete(tokens: Iterator[Token], seconds: float) -> Completion:
+def complete(tokens: Iterator[Token]) -> Completion:
     """All tokens of a stream as one completion."""
     found = list(tokens)
     return Completion(
         "".join(token.text for token in found),
         sum(token.logprob for token in found),
-        len(found),
-        seconds,
     )
