@@ -328,7 +328,13 @@ def train(
     rank: Annotated[int | None, typer.Option(min=1, help="LoRA's rank.")] = None,
     alpha: Annotated[float | None, typer.Option(help="LoRA's alpha.")] = None,
     lr: Annotated[float | None, typer.Option(help="The learning rate.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="How often to learn the data.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="An adapter to train on from.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How often to learn the data.")] = None,
+    augment: Annotated[
+        bool | None, typer.Option(help="Swap values and join requests, anew in each epoch.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Examples in a step.")] = None,
     seed: Annotated[int | None, typer.Option(help="For the order of the data.")] = None,
 ) -> None:
@@ -346,8 +352,11 @@ def train(
     if out.exists() and {path.name for path in out.iterdir()} - {"checkpoints"}:
         raise CommandError(f"{out} is not empty; name another folder, or move it away")
     find_base(base)
-    chosen = dict(role=role, base=base, method=method, rank=rank, alpha=alpha, lr=lr)
-    chosen |= dict(epochs=epochs, batch_size=batch_size, seed=seed)
+    chosen: dict[str, Any] = dict(
+        role=role, base=base, method=method, rank=rank, alpha=alpha, lr=lr
+    )
+    chosen |= dict(epochs=epochs, augment=augment, batch_size=batch_size, seed=seed)
+    chosen["start"] = start and str(start)
     provenance = {
         "command": shlex.join(["octoplan", *sys.argv[1:]]),
         "data": data_files | validation_files,
@@ -491,7 +500,8 @@ def _train(
         settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        raise CommandError(f"--{first['loc'][0]}: {first['msg']}") from error
+        option = f"--{first['loc'][0]}: " if first["loc"] else ""
+        raise CommandError(option + first["msg"].removeprefix("Value error, ")) from error
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_interactive) as progress:
         task = progress.add_task("loading the base", total=None)

@@ -17,6 +17,8 @@ _ARCHITECTURES = {
 }
 """GGUF's architectures by Transformers' ``model_type``."""
 
+_Q8_0 = gguf.GGMLQuantizationType.Q8_0
+
 
 def _permuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
     """The rows of a query or key projection in llama.cpp's order for rotary embeddings.
@@ -40,7 +42,10 @@ def check_architecture(model_type: str) -> gguf.MODEL_ARCH:
 
 
 def adapter_to_gguf(model: PeftModel, path: Path) -> None:
-    """Write the LoRA weights of a PEFT model as a GGUF adapter, in half precision.
+    """Write the LoRA weights of a PEFT model as a GGUF adapter.
+
+    In 8 bits (Q8_0), but a matrix whose rows are no multiple of its blocks in half precision: B
+    has rows of the rank's length, so a rank of 32 or 64 makes the smallest file.
 
     Raises:
         ValueError: the base's architecture, or one of the adapted layers, has no GGUF name.
@@ -66,7 +71,12 @@ def adapter_to_gguf(model: PeftModel, path: Path) -> None:
                 value = _permuted(value, config.num_attention_heads)
             elif layer.endswith("k_proj"):
                 value = _permuted(value, config.num_key_value_heads)
-        writer.add_tensor(f"{name}.lora_{rest[0].lower()}", value.numpy().astype(np.float16))
+        blocks = value.shape[1] % gguf.GGML_QUANT_SIZES[_Q8_0][0] == 0
+        writer.add_tensor(
+            f"{name}.lora_{rest[0].lower()}",
+            gguf.quantize(value.numpy(), _Q8_0) if blocks else value.numpy().astype(np.float16),
+            raw_dtype=_Q8_0 if blocks else None,
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -7,6 +7,7 @@ Started again after an interruption, with the same settings, it goes on from its
 """
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -14,18 +15,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
-from pydantic import BaseModel, Field
+from peft import LoraConfig, PeftModel
+from pydantic import BaseModel, Field, model_validator
 from transformers import TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
+from octoplan.data.augment import variations
 from octoplan.data.held_out import without_held_out
 from octoplan.functions import FunctionSet
-from octoplan.models.adapters import GGUF_FILE, Adapter
+from octoplan.models.adapters import GGUF_FILE, Adapter, Symbol
 from octoplan.models.bases import DEFAULT_BASE, Base, find_base
 from octoplan.plans import Example, write_plan
 from octoplan.training import encode
@@ -38,18 +40,32 @@ Progress = Callable[[int, int, str], None]
 
 
 class Settings(BaseModel):
-    """How to train. The defaults are the recipe of the planner that ships."""
+    """How to train. The defaults are the recipe of the planner that ships.
+
+    Attributes:
+        start: the folder of an adapter to train on from, with its rank, alpha and functional
+            tokens; a new adapter where left out.
+        augment: whether each epoch learns a variation of the data (``octoplan.data.augment``).
+    """
 
     role: Literal["planner", "action"]
     base: str = DEFAULT_BASE
     method: Literal["lora", "full"] = "lora"
     rank: int = Field(default=24, ge=1)
     alpha: float = Field(default=48, gt=0)
+    start: str | None = None
     lr: float = Field(default=1e-3, gt=0)
-    epochs: float = Field(default=4, gt=0)
+    epochs: int = Field(default=4, ge=1)
+    augment: bool = True
     batch_size: int = Field(default=16, ge=1)
     warmup: float = Field(default=0.05, ge=0, le=1)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _start_is_an_adapter(self) -> Self:
+        if self.start is not None and self.method == "full":
+            raise ValueError("only LoRA trains on from an adapter; leave --start or --method out")
+        return self
 
 
 class _Report(TrainerCallback):
@@ -128,21 +144,26 @@ def train(
     model, tokenizer = load_base(base, torch.float32 if full else torch.bfloat16)
     if not full:
         check_architecture(model.config.model_type)
+    start = _start(settings, base, functions)
+    if start is not None:
+        model = _with_adapter(model, start)
+        lora = model.peft_config["default"]
+        settings = settings.model_copy(update={"rank": lora.r, "alpha": lora.lora_alpha})
+    learned = examples * settings.epochs
+    if settings.augment:
+        learned = list(variations(examples, functions, settings.epochs, settings.seed))
     template = encode.planner_template(tokenizer)
+    symbols: dict[str, Symbol] = {}
     if settings.role == "planner":
-        words, symbols = encode.plan_words(examples), {}
-        rows = [list(encode.planner_rows(e, tokenizer, template)) for e in (examples, validation)]
+        rows = [list(encode.planner_rows(e, tokenizer, template)) for e in (learned, validation)]
     else:
-        texts = [
-            "\n".join([e.query, write_plan(e.steps), *(write_plan(b.steps) for b in e.branches)])
-            for e in examples
-        ]
-        words = ()
-        embedding = model.get_input_embeddings().weight.detach()
-        symbols = encode.choose_symbols(functions, texts, tokenizer, embedding)
+        if start is not None:
+            symbols = {function.name: start.symbols[function.name] for function in functions}
+        else:
+            symbols = _choose_symbols(examples, functions, model, tokenizer)
         rows = [
             list(encode.action_rows(e, tokenizer, functions, symbols))
-            for e in (examples, validation)
+            for e in (learned, validation)
         ]
     if not rows[0]:
         raise ValueError("the examples hold nothing to learn; give examples with steps and calls")
@@ -155,7 +176,7 @@ def train(
         train_dataset=Dataset.from_list(rows[0]),
         eval_dataset=Dataset.from_list(rows[1]) if rows[1] else None,
         peft_config=None
-        if full
+        if full or start
         else LoraConfig(
             r=settings.rank,
             lora_alpha=settings.alpha,
@@ -169,7 +190,8 @@ def train(
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     losses = [
-        {k: entry[k] for k in ("epoch", "loss", "eval_loss") if k in entry}
+        {"epoch": round(entry["epoch"] * settings.epochs, 4)}
+        | {k: entry[k] for k in ("loss", "eval_loss") if k in entry}
         for entry in trainer.state.log_history
     ]
     card = {
@@ -191,7 +213,7 @@ def train(
         base=base.name,
         base_digest=base.digest,
         template=template if settings.role == "planner" else "",
-        words=words,
+        words=encode.plan_words(examples) if settings.role == "planner" else (),
         functions=functions,
         symbols=symbols,
         links=encode.links(examples) if settings.role == "action" else {},
@@ -203,12 +225,47 @@ def train(
     return card
 
 
+def _choose_symbols(
+    examples: list[Example], functions: FunctionSet, model: Any, tokenizer: Any
+) -> dict[str, Symbol]:
+    texts = [
+        "\n".join([e.query, write_plan(e.steps), *(write_plan(b.steps) for b in e.branches)])
+        for e in examples
+    ]
+    embedding = model.get_input_embeddings().weight.detach()
+    return encode.choose_symbols(functions, texts, tokenizer, embedding)
+
+
+def _start(settings: Settings, base: Base, functions: FunctionSet) -> Adapter | None:
+    """The adapter to train on from; it must fit the base and know the functions."""
+    if settings.start is None:
+        return None
+    start = Adapter.load(settings.start, settings.role)
+    start.check(base)
+    for function in functions:
+        if function.name not in start.functions:
+            raise ValueError(
+                f"the adapter {start.folder} does not know {function.name}; train a new one instead"
+            )
+    return start
+
+
+def _with_adapter(model: Any, adapter: Adapter) -> Any:
+    """The base with an adapter whose weights can be trained, in single precision."""
+    model = PeftModel.from_pretrained(model, str(adapter.folder), is_trainable=True)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return model
+
+
 def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool) -> SFTConfig:
-    steps_per_epoch = max(1, rows // settings.batch_size)
+    # The rows hold all epochs, so the trainer's own epoch is one.
+    steps_per_epoch = max(1, math.ceil(rows / settings.batch_size) // settings.epochs)
     return SFTConfig(
         output_dir=str(checkpoints),
         learning_rate=settings.lr,
-        num_train_epochs=settings.epochs,
+        num_train_epochs=1,
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
         warmup_steps=int(settings.warmup * settings.epochs * steps_per_epoch),
@@ -219,7 +276,8 @@ def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool
         gradient_checkpointing=False,
         train_sampling_strategy="group_by_length",
         max_length=1024,
-        eval_strategy="epoch" if validated else "no",
+        eval_strategy="steps" if validated else "no",
+        eval_steps=steps_per_epoch,
         prediction_loss_only=True,
         save_strategy="steps",
         save_steps=max(1, steps_per_epoch // 2),
@@ -244,7 +302,7 @@ def _last_checkpoint(checkpoints: Path) -> Path | None:
 def _write(trainer: SFTTrainer, out: Path, base: Base, full: bool) -> None:
     """Write the weights: a Transformers model with its tokenizer, or an adapter as PEFT and GGUF.
 
-    An adapter is written in half precision, which is all that llama.cpp reads of it.
+    PEFT's file is in half precision: what is lost by that, llama.cpp never sees.
     """
     if full:
         trainer.save_model(str(out))

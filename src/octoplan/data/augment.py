@@ -1,0 +1,175 @@
+"""More examples from those that there are: values swapped, and short requests joined.
+
+A small model that sees the same names in every epoch learns the names, not to copy them. So each
+epoch learns a variation of the data: names and titles are exchanged for others of the same
+parameter, in the request and wherever else they stand; some are made up of the halves of two
+words, as no pre-trained model knows them. Two short requests said in one breath teach where one
+wish ends and the next begins.
+"""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from octoplan.functions import FunctionSet
+from octoplan.plans import MAX_STEPS, Cannot, Done, Example, Step, Wait, write_line
+
+RARE = 3
+"""A word in at most so many examples is a name, a title or the like: a value may be swapped."""
+
+SWAP, MADE_UP, JOIN = 0.5, 0.25, 0.15
+"""How often a value is swapped, how often a word of the new one is made up, and how many joined
+examples there are for each example."""
+
+_BREATHS = (
+    ". ",
+    ", and ",
+    ", then ",
+    "; ",
+    " and ",
+    ". Then ",
+    ". Also ",
+    ", also ",
+    ". After that ",
+)
+_REFERENCE = re.compile(r"\$([1-9])")
+
+
+def variations(
+    examples: Sequence[Example], functions: FunctionSet, epochs: int, seed: int
+) -> Iterator[Example]:
+    """The data once for every epoch: the first time as it is, then varied; each with joined ones.
+
+    Args:
+        examples: the data; held-out examples must be gone from it.
+        functions: the functions that it uses; values that a schema lists are left alone.
+        seed: the same seed gives the same examples.
+    """
+    rng = random.Random(seed)
+    values = _Values(examples, functions)
+    short = [example for example in examples if _may_join(example)]
+    for epoch in range(epochs):
+        for example in examples:
+            yield values.swapped(example, rng) if epoch else example
+        for _ in range(round(JOIN * len(examples)) if len(short) > 1 else 0):
+            first, second = (values.swapped(example, rng) for example in rng.sample(short, 2))
+            if len(first.steps) + len(second.steps) <= MAX_STEPS:
+                yield joined(first, second, rng.choice(_BREATHS))
+
+
+def joined(first: Example, second: Example, breath: str) -> Example:
+    """Two requests as one: ``breath`` stands between them, and the second's steps come last."""
+    shift = sum(isinstance(line, Step) for line in first.steps)
+    rest = []
+    for line in second.steps:
+        if isinstance(line, Step) and line.arguments:
+            arguments = {name: _shifted(value, shift) for name, value in line.arguments.items()}
+            line = line.model_copy(update={"arguments": arguments})
+        rest.append(line)
+    opening = first.query.rstrip(" .,;!")
+    if opening.endswith("?"):
+        breath = " " + breath.strip(".,; ").capitalize() + " "
+    return Example(
+        id=f"{first.id}+{second.id}",
+        domains=tuple(sorted({*first.domains, *second.domains})),
+        query=" ".join((opening + breath + second.query).split()),
+        steps=(*first.steps, *rest),
+    )
+
+
+def _shifted(value: Any, shift: int) -> Any:
+    if isinstance(value, str) and (reference := _REFERENCE.fullmatch(value)):
+        return f"${int(reference[1]) + shift}"
+    return value
+
+
+def _may_join(example: Example) -> bool:
+    """Whether a request can be part of a longer one: short, and nothing said of all of it."""
+    whole = any(
+        isinstance(line, Wait | Done) or line == Cannot(cannot="") for line in example.steps
+    )
+    return not whole and len(example.steps) <= 3 and len(example.query.split()) <= 25
+
+
+class _Values:
+    """The names, titles and the like that stand as arguments in the data, by parameter."""
+
+    def __init__(self, examples: Sequence[Example], functions: FunctionSet) -> None:
+        self._free = {
+            f"{function.name}.{name}"
+            for function in functions
+            for name, schema in function.parameters["properties"].items()
+            if "enum" not in schema
+        }
+        counts = Counter(
+            word
+            for example in examples
+            for word in {w for line in example.steps for w in _words(write_line(line))}
+        )
+        self._rare = {word for word, count in counts.items() if count <= RARE}
+        self._by_parameter: dict[str, list[str]] = {}
+        for example in examples:
+            for value, parameter in self._swappable(example).items():
+                self._by_parameter.setdefault(parameter, []).append(value)
+        values = [value for found in self._by_parameter.values() for value in found]
+        rare = sorted({word for value in values for word in _words(value)} & self._rare)
+        self._by_case = {
+            capital: [word for word in rare if len(word) > 3 and word[0].isupper() == capital]
+            for capital in (False, True)
+        }
+
+    def swapped(self, example: Example, rng: random.Random) -> Example:
+        """The example with some of its values exchanged for others, wherever they stand."""
+        new: dict[str, str] = {}
+        found = self._swappable(example)
+        for value, parameter in found.items():
+            overlaps = any(value in other or other in value for other in found if other != value)
+            if not overlaps and _places([value]).search(example.query) and rng.random() < SWAP:
+                other = rng.choice(self._by_parameter[parameter])
+                new[value] = re.sub(r"\w+", lambda match: self._made_up(match[0], rng), other)
+        if not new:
+            return example
+        places = _places(new)
+
+        def exchange(thing: Any) -> Any:
+            if isinstance(thing, str):
+                return places.sub(lambda match: new[match[0]], thing)
+            if isinstance(thing, dict):
+                return {key: exchange(value) for key, value in thing.items()}
+            return (
+                [exchange(value) for value in thing] if isinstance(thing, list | tuple) else thing
+            )
+
+        return Example.model_validate(exchange(example.model_dump()))
+
+    def _swappable(self, example: Example) -> dict[str, str]:
+        """The values that hold a rare word, each with its ``function.parameter``."""
+        return {
+            value: f"{line.function}.{name}"
+            for line in example.steps
+            if isinstance(line, Step)
+            for name, value in (line.arguments or {}).items()
+            if isinstance(value, str)
+            and f"{line.function}.{name}" in self._free
+            and not self._rare.isdisjoint(_words(value))
+        }
+
+    def _made_up(self, word: str, rng: random.Random) -> str:
+        """Now and then, instead of a rare word, the halves of two."""
+        others = self._by_case[word[0].isupper()]
+        if word not in self._rare or not others or rng.random() >= MADE_UP:
+            return word
+        other = rng.choice(others)
+        return word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]{3,}", text)
+
+
+def _places(values: Iterable[str]) -> re.Pattern[str]:
+    """Where one of the values stands as whole words."""
+    longest_first = sorted(values, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
