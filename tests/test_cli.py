@@ -33,7 +33,7 @@ FIVE_STEPS = (
     "turn the wifi on, set the screen brightness to 40, turn on do not disturb, "
     "set an alarm for 7 am and take a screenshot"
 )
-COMMANDS = ("run", "plan", "act", "functions", "models", "train")
+COMMANDS = ("run", "plan", "act", "functions", "models", "train", "evaluate", "benchmark")
 
 
 def invoke(*arguments: str | Path, input: str | None = None) -> Result:
@@ -89,7 +89,9 @@ def test_version_and_help() -> None:
         assert command in invoke("--help").stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["plan"], ["act"], ["train"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["run"], ["plan"], ["act"], ["train"], ["evaluate"], ["benchmark"]]
+)
 def test_without_arguments_the_help_is_shown(arguments: list[str]) -> None:
     assert "Usage: " in invoke(*arguments).output
 
@@ -122,14 +124,14 @@ def imported(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"]])
 def test_help_imports_little(arguments: list[str]) -> None:
-    heavy = {"xllamacpp", "torch", "transformers", "jsonschema", "dateparser"}
+    heavy = {"xllamacpp", "torch", "transformers", "jsonschema", "dateparser", "openai"}
     assert not imported(*arguments) & heavy
 
 
 def test_run_never_imports_what_training_needs() -> None:
     found = imported("run", REQUEST)
     assert "xllamacpp" in found
-    assert not found & {"torch", "transformers", "peft", "trl", "datasets", "accelerate"}
+    assert not found & {"torch", "transformers", "peft", "trl", "datasets", "openai", "matplotlib"}
 
 
 # ---------------------------------------------------------------- functions and models

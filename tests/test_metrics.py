@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from octoplan.evaluation.metrics import (
+    Score,
     calls_right,
     normalised,
     outline,
@@ -109,17 +110,14 @@ def test_wilson_gives_the_published_intervals(right: int, n: int, low: float, hi
 @pytest.mark.parametrize(
     ("verdicts", "percent", "interval"),
     [
-        ([], None, [0, 100]),
-        ([True, False], 50, [9.5, 90.5]),
-        ([True] * 20, 100, [83.9, 100]),
+        ([], None, (0, 100)),
+        ([True, False], 50, (9.5, 90.5)),
+        ([True] * 20, 100, (83.9, 100)),
     ],
 )
 def test_a_score_is_a_share_with_its_interval(
-    verdicts: list[bool], percent: float | None, interval: list[float]
+    verdicts: list[bool], percent: float | None, interval: tuple[float, float]
 ) -> None:
-    assert score(verdicts) == {
-        "right": sum(verdicts),
-        "n": len(verdicts),
-        "percent": percent,
-        "interval": interval,
-    }
+    assert score(verdicts) == Score(
+        right=sum(verdicts), n=len(verdicts), percent=percent, interval=interval
+    )

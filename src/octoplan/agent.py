@@ -9,11 +9,11 @@ with Agent.load() as agent:
 """
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from octoplan.action import ActionModel
 from octoplan.devices import Device, DeviceFailure
@@ -233,7 +233,7 @@ class Agent:
     def _observe(self, run: Run, number: int, call: Call, device: Device) -> Observation:
         started = time.perf_counter()
         results = {o.number: o.result for o in run.observations if not o.failed}
-        call = call.model_copy(update={"arguments": _filled(call.arguments, results)})
+        call = call.filled(results)
         try:
             result, failed = device.call(call.function, call.arguments), False
         except DeviceFailure as failure:
@@ -248,12 +248,3 @@ class Agent:
     ) -> Ended:
         run.ended = Ended(status, message)
         return run.ended
-
-
-def _filled(arguments: Mapping[str, Any], results: Mapping[int, str]) -> dict[str, Any]:
-    """The arguments with every ``$k`` replaced by the result of step k."""
-    by_reference = {f"${number}": result for number, result in results.items()}
-    return {
-        name: by_reference.get(value, value) if isinstance(value, str) else value
-        for name, value in arguments.items()
-    }

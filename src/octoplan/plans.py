@@ -19,7 +19,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -66,6 +66,15 @@ class Call(_Line):
 
     function: str
     arguments: dict[str, Any] = {}
+
+    def filled(self, results: Mapping[int, str]) -> Self:
+        """The call with every ``$k`` replaced by the result of step k, where there is one."""
+        by_reference = {f"${number}": result for number, result in results.items()}
+        arguments = {
+            name: by_reference.get(value, value) if isinstance(value, str) else value
+            for name, value in self.arguments.items()
+        }
+        return self.model_copy(update={"arguments": arguments})
 
 
 class Step(_Line):

@@ -1,1 +1,1 @@
-"""How often plans and calls are right: metrics, and the measurement of the adapters that ship."""
+"""How often plans and calls are right: oracles, metrics, reports, and how benchmarks are made."""

@@ -1,0 +1,5 @@
+"""``python -m octoplan.cli`` is ``octoplan``."""
+
+from octoplan.cli import main
+
+main()

@@ -1,0 +1,137 @@
+"""What all commands share: the application, its errors, and the options that many take.
+
+What a user can mend ends in one line on stderr and exit code 2; a request that failed on the device
+in exit code 1; Ctrl-C in 130. Only what a command needs is imported, when it runs.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from octoplan import __version__
+from octoplan.models.bases import BaseError
+
+if TYPE_CHECKING:
+    from octoplan.functions import FunctionSet
+    from octoplan.plans import Example
+
+
+class CommandError(Exception):
+    """What a command was given cannot be used; one line that says what to do."""
+
+
+class _Commands(TyperGroup):
+    """The commands; what goes wrong in one, and can be mended, is told in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("stopped; nothing more was done", err=True)
+            raise typer.Exit(130) from None
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            message = _message(error)
+            if message is None:
+                raise
+            typer.echo(f"error: {message}", err=True)
+            raise typer.Exit(2) from error
+
+
+def _message(error: Exception) -> str | None:
+    """What to tell of an expected error; None for an unexpected one."""
+    from octoplan.devices import DeviceError
+    from octoplan.functions import FunctionError
+    from octoplan.models.adapters import AdapterError
+    from octoplan.models.engine import EngineError
+    from octoplan.planner import RequestError
+    from octoplan.plans import PlanError, one_line
+
+    if isinstance(error, OSError) and error.filename is not None:
+        return one_line(f"{error.filename}: {error.strerror}; check the path")
+    of_models = (RequestError, BaseError, AdapterError, EngineError)
+    expected = (CommandError, FunctionError, PlanError, DeviceError, OSError, *of_models)
+    return one_line(str(error)) if isinstance(error, expected) else None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    epilog='[b]Example:[/] octoplan run "turn on do not disturb and set an alarm for 7 am"',
+)
+
+Base = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="The base: a name, or the path of a .gguf file.")
+]
+PlannerFolder = Annotated[
+    Path | None,
+    typer.Option("--planner", metavar="DIR", help="The planner adapter, if not the shipped one."),
+]
+ActionFolder = Annotated[
+    Path | None,
+    typer.Option("--action", metavar="DIR", help="The action adapter, if not the shipped one."),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores where left out.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON value to stdout.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"octoplan {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def octoplan(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Carry out requests on a device, offline: plan, act, observe."""
+
+
+def status(text: str) -> Any:
+    """A spinner on stderr, where that is a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)
+
+
+def examples_of(paths: Sequence[Path]) -> tuple[list["Example"], dict[str, Any]]:
+    """All examples of some files and folders, and what each file is (for the adapter's card)."""
+    from octoplan.plans import read_examples
+
+    examples: list[Example] = []
+    files: dict[str, Any] = {}
+    for given in paths:
+        for path in sorted(given.glob("*.jsonl")) or [given]:
+            read = list(read_examples([path]))
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            files[str(path)] = {"sha256": digest, "examples": len(read)}
+            examples += read
+    return examples, files
+
+
+def check_data(
+    examples: Sequence["Example"], validation: Sequence["Example"], known: "FunctionSet"
+) -> None:
+    """Make sure that all functions of the data are known."""
+    from octoplan.plans import PlanError, Step
+
+    for example in (*examples, *validation):
+        lines = [*example.steps, *(line for branch in example.branches for line in branch.steps)]
+        for line in lines:
+            if isinstance(line, Step) and line.function and line.function not in known:
+                raise PlanError(
+                    f"{example.id}: there is no function {line.function!r} in {known.name}; "
+                    "correct the data, or give the functions it uses with --functions"
+                )

@@ -1,0 +1,209 @@
+"""The commands around models: ``octoplan functions``, ``models`` and ``train``.
+
+octoplan functions android my_functions.py
+octoplan train planner --data data/train --validation data/validation --out my_planner
+"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from octoplan.cli.app import (
+    AsJson,
+    Base,
+    CommandError,
+    app,
+    check_data,
+    examples_of,
+    status,
+)
+from octoplan.models.bases import BASES, DEFAULT_BASE, BaseError, find_base
+
+if TYPE_CHECKING:
+    from octoplan.functions import FunctionSet
+    from octoplan.plans import Example
+
+
+@app.command(epilog="[b]Example:[/] octoplan functions android my_functions.py")
+def functions(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SET|FILE", help="A set that ships, a .json or .py file, or all."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the function sets, or the functions of some; a file is checked as it is read.
+
+    With --json they are written in the OpenAI tools format.
+    """
+    from rich.console import Console
+
+    from octoplan.display import show_function_sets, show_functions, write_json
+    from octoplan.functions import load_function_set, load_function_sets, shipped_function_sets
+
+    console = Console(highlight=False)
+    if as_json:
+        typer.echo(write_json(load_function_sets(",".join(sources or ["all"])).to_openai(), 2))
+    elif sources:
+        show_functions(load_function_sets(",".join(sources)), console)
+    else:
+        show_function_sets(map(load_function_set, shipped_function_sets()), console)
+
+
+@app.command(epilog="[b]Example:[/] octoplan models --json")
+def models(as_json: AsJson = False) -> None:
+    """List the bases by name and the adapters that ship: what is installed, where, how large."""
+    from rich.console import Console
+
+    from octoplan.display import show_models, write_json
+
+    found = {
+        "bases": [_base(name) for name in BASES],
+        "adapters": [_adapter("planner"), _adapter("action")],
+    }
+    if as_json:
+        typer.echo(write_json(found, indent=2))
+    else:
+        show_models(found, Console(highlight=False))
+
+
+@app.command(
+    no_args_is_help=True,
+    epilog="[b]Example:[/] octoplan train planner --data data/train --validation data/validation "
+    "--out my_planner",
+)
+def train(
+    role: Annotated[
+        Literal["planner", "action"], typer.Argument(help="Which model to make of the base.")
+    ],
+    data: Annotated[
+        list[Path], typer.Option(metavar="FILE|DIR", help="What to learn; may be given again.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the adapter goes.")],
+    validation: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE|DIR", help="What to measure the loss on; may be given again."),
+    ] = None,
+    function_sets: Annotated[
+        str,
+        typer.Option("--functions", metavar="all|NAME|FILE", help="The functions of the data."),
+    ] = "all",
+    base: Base = DEFAULT_BASE,
+    method: Annotated[
+        Literal["lora", "full"] | None, typer.Option(help="LoRA, or all weights.")
+    ] = None,
+    rank: Annotated[int | None, typer.Option(min=1, help="LoRA's rank.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="LoRA's alpha.")] = None,
+    lr: Annotated[float | None, typer.Option(help="The learning rate.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="An adapter to train on from.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How often to learn the data.")] = None,
+    augment: Annotated[
+        bool | None, typer.Option(help="Swap values and join requests, anew in each epoch.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Examples in a step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="For the order of the data.")] = None,
+) -> None:
+    """Fine-tune the planner or the action model on your own data.
+
+    What is left out, from --method on, is as for the adapters that ship. Started again after an
+    interruption, with the same settings, it goes on from its last checkpoint.
+    """
+    from octoplan.functions import load_function_sets
+
+    known = load_function_sets(function_sets)
+    examples, data_files = examples_of(data)
+    held_out, validation_files = examples_of(validation or [])
+    check_data(examples, held_out, known)
+    if out.exists() and {path.name for path in out.iterdir()} - {"checkpoints"}:
+        raise CommandError(f"{out} is not empty; name another folder, or move it away")
+    find_base(base)
+    chosen: dict[str, Any] = dict(
+        role=role, base=base, method=method, rank=rank, alpha=alpha, lr=lr
+    )
+    chosen |= dict(epochs=epochs, augment=augment, batch_size=batch_size, seed=seed)
+    chosen["start"] = start and str(start)
+    provenance = {
+        "command": shlex.join(["octoplan", *sys.argv[1:]]),
+        "data": data_files | validation_files,
+    }
+    left_out = _train(chosen, examples, held_out, known, out, provenance)
+    if left_out:
+        typer.echo(f"not learned, nearly the same as held-out data: {', '.join(left_out)}")
+    typer.echo(f"wrote the {role} adapter to {out}")
+
+
+def _base(name: str) -> dict[str, Any]:
+    path, problem = None, None
+    try:
+        path = find_base(name).gguf
+    except BaseError as error:
+        problem = str(error)
+    return {
+        "name": name,
+        "description": BASES[name].description,
+        "installed": path is not None,
+        "path": path and str(path),
+        "size": path and path.stat().st_size,
+        "problem": problem,
+    }
+
+
+def _adapter(role: Literal["planner", "action"]) -> dict[str, Any]:
+    from octoplan.models.adapters import Adapter, AdapterError, shipped_adapter
+
+    found: dict[str, Any] = dict.fromkeys(("path", "functions", "base", "size", "problem"))
+    try:
+        adapter = Adapter.load(shipped_adapter(role), role)
+        found |= {"path": str(adapter.folder), "base": adapter.base}
+        found |= {"functions": len(adapter.functions), "size": adapter.gguf.stat().st_size}
+    except AdapterError as error:
+        found["problem"] = str(error)
+    except OSError as error:
+        found["problem"] = f"{error.filename}: {error.strerror}; install octoplan again"
+    return {"role": role} | found
+
+
+def _train(
+    chosen: dict[str, Any],
+    examples: list["Example"],
+    validation: list["Example"],
+    known: "FunctionSet",
+    out: Path,
+    provenance: dict[str, Any],
+) -> list[str]:
+    """Train, with a progress bar; the ids of the examples that were left out."""
+    from pydantic import ValidationError
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with status("loading PyTorch"):
+        try:
+            from octoplan.training.train import Settings
+            from octoplan.training.train import train as fine_tune
+        except ModuleNotFoundError as error:
+            needed = "training needs more packages: pip install 'octoplan[train]'"
+            raise CommandError(needed) from error
+    try:
+        settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{first['loc'][0]}: " if first["loc"] else ""
+        raise CommandError(option + first["msg"].removeprefix("Value error, ")) from error
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_interactive) as progress:
+        task = progress.add_task("loading the base", total=None)
+
+        def show(done: int, total: int, text: str) -> None:
+            progress.update(task, completed=done, total=total, description=text or "training")
+
+        try:
+            record = fine_tune(settings, examples, validation, known, out, show, provenance)
+        except ValueError as error:
+            raise CommandError(f"cannot train: {error}") from error
+    left_out: list[str] = record["left_out"]
+    return left_out

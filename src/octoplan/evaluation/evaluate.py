@@ -1,0 +1,301 @@
+"""Put requests to a model and let the oracles judge its plans: ``octoplan evaluate``.
+
+    octoplan evaluate data/validation --out results/validation
+
+What is evaluated is a *subject*: octoplan's two models, or one large model that is prompted with
+the function descriptions (``octoplan.evaluation.prompted``), as Octo-planner compares them.
+"""
+
+import difflib
+import hashlib
+import os
+import platform
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from octoplan.action import ActionModel
+from octoplan.evaluation.metrics import Score, outline, same_call, score
+from octoplan.evaluation.oracles import Oracle
+from octoplan.planner import Planner
+from octoplan.plans import Example, Line, Step, kind
+
+if TYPE_CHECKING:
+    from octoplan.evaluation.prompted import PromptedModel
+
+T = TypeVar("T")
+
+DROPPED, ADDED = "(dropped)", "(added)"
+"""What a confusion table has for a line that the other plan lacks."""
+
+
+class Answer(BaseModel):
+    """What a subject made of a request.
+
+    Attributes:
+        lines: its plan, the steps with their calls.
+        problems: what could not be read of what the model wrote.
+        seconds: the time that it took.
+        prompt_tokens: what the model had to read, where the subject tells.
+    """
+
+    lines: tuple[Line, ...]
+    problems: tuple[str, ...] = ()
+    seconds: float
+    prompt_tokens: int | None = None
+
+
+class Subject(Protocol):
+    """What is evaluated."""
+
+    parallel: int
+    """How many requests it takes at once."""
+
+    def answer(self, request: str) -> Answer:
+        """Plan a request and turn each step into a call."""
+        ...
+
+
+class Octoplan:
+    """The subject that this project makes: a planner and an action model."""
+
+    def __init__(self, planner: Planner, action: ActionModel, parallel: int) -> None:
+        self.planner = planner
+        self.action = action
+        self.parallel = parallel
+
+    def answer(self, request: str) -> Answer:
+        """See ``Subject``."""
+        started = time.perf_counter()
+        planning = self.planner.plan(request)
+        lines: list[Line] = []
+        steps: list[Step] = []
+        for line in planning.lines:
+            if isinstance(line, Step):
+                line = self._acted(line, steps)
+                steps.append(line)
+            lines.append(line)
+        return Answer(
+            lines=tuple(lines),
+            problems=tuple(planning.problems),
+            seconds=time.perf_counter() - started,
+        )
+
+    def calls(self, example: Example) -> list[tuple[Step, Step]]:
+        """Each gold step with what the action model alone makes of it."""
+        gold = [line for line in example.steps if isinstance(line, Step)]
+        return [(step, self._acted(step, gold[:number])) for number, step in enumerate(gold)]
+
+    def _acted(self, step: Step, earlier: Sequence[Step]) -> Step:
+        call = self.action.act(step.text, earlier).call
+        return Step(text=step.text, **(call.model_dump() if call else {}))
+
+
+class LargeModel:
+    """The subject that the paper compares with: one model, prompted with all the functions."""
+
+    def __init__(self, model: "PromptedModel", parallel: int) -> None:
+        self._model = model
+        self.parallel = parallel
+
+    def answer(self, request: str) -> Answer:
+        """See ``Subject``; a request that got no answer has an empty plan."""
+        from octoplan.evaluation.prompted import NoAnswerError
+
+        try:
+            found = self._model.plan(request)
+        except NoAnswerError as error:
+            return Answer(lines=(), problems=(str(error),), seconds=0.0)
+        return Answer(
+            lines=found.lines,
+            problems=found.problems,
+            seconds=found.seconds,
+            prompt_tokens=found.prompt_tokens,
+        )
+
+
+class Case(BaseModel):
+    """One request, and what the oracles said of the plan for it."""
+
+    id: str
+    query: str
+    gold: tuple[Line, ...]
+    predicted: tuple[Line, ...]
+    verdicts: dict[str, bool | None]
+    reasons: dict[str, str] = {}
+    problems: tuple[str, ...] = ()
+    seconds: float
+    prompt_tokens: int | None = None
+
+
+class Evaluation(BaseModel):
+    """What an evaluation found.
+
+    Attributes:
+        about: the command, subject, data (with hashes), hardware and date.
+        figures: by group of requests and oracle, the share of right plans.
+        agreement: by pair of oracles, the share of plans of which both say the same.
+        confusion: by gold function, how often another one stood in its place.
+        cases: every request.
+        misread: gold steps that the action model alone read wrongly, gold and read.
+    """
+
+    about: dict[str, Any]
+    figures: dict[str, dict[str, Score]]
+    agreement: dict[str, Score]
+    confusion: dict[str, dict[str, int]]
+    cases: tuple[Case, ...]
+    misread: tuple[tuple[Step, Step], ...] = ()
+
+
+def evaluate(
+    subject: Subject,
+    examples: Sequence[Example],
+    oracles: Sequence[Oracle],
+    about: dict[str, Any],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Put every example's request to the subject, and judge what it answers.
+
+    Octoplan's action model is measured on the gold steps too, without the planner.
+
+    Args:
+        about: what the report shall say of the command, subject and data.
+        progress: told how many requests are done, and of how many.
+
+    Raises:
+        EngineError: the subject's model, or the judge's, cannot be used.
+    """
+    started = time.monotonic()
+    total = len(examples) * (2 if isinstance(subject, Octoplan) else 1)
+    done = 0
+
+    def each(job: Callable[[Example], T], inputs: Sequence[Example]) -> Iterator[T]:
+        nonlocal done
+        with ThreadPoolExecutor(subject.parallel) as pool:
+            for result in pool.map(job, inputs):
+                done += 1
+                progress(done, total)
+                yield result
+
+    answers = each(lambda example: subject.answer(example.query), examples)
+    cases = [
+        _case(example, answer, oracles) for example, answer in zip(examples, answers, strict=True)
+    ]
+    figures = _figures(examples, cases)
+    misread: list[tuple[Step, Step]] = []
+    if isinstance(subject, Octoplan):
+        pairs = [pair for found in each(subject.calls, examples) for pair in found]
+        misread = [(gold, read) for gold, read in pairs if not same_call(read.call, gold.call)]
+        figures["action model alone, gold steps"] = {
+            "function": score([gold.function == read.function for gold, read in pairs]),
+            "call": score([same_call(read.call, gold.call) for gold, read in pairs]),
+        }
+    return Evaluation(
+        about=about
+        | {
+            "date": datetime.now(UTC).date().isoformat(),
+            "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
+            "seconds": round(time.monotonic() - started),
+            "requests_at_once": subject.parallel,
+        },
+        figures=figures,
+        agreement=_agreement(cases),
+        confusion=_confusion(cases),
+        cases=tuple(cases),
+        misread=tuple(misread),
+    )
+
+
+def _case(example: Example, answer: Answer, oracles: Iterable[Oracle]) -> Case:
+    verdicts = {
+        oracle.name: oracle.verdict(example.query, example.steps, answer.lines)
+        for oracle in oracles
+    }
+    return Case(
+        id=example.id,
+        query=example.query,
+        gold=example.steps,
+        predicted=answer.lines,
+        verdicts={name: verdict.right for name, verdict in verdicts.items()},
+        reasons={name: verdict.reason for name, verdict in verdicts.items() if verdict.reason},
+        problems=answer.problems,
+        seconds=round(answer.seconds, 3),
+        prompt_tokens=answer.prompt_tokens,
+    )
+
+
+def _groups(example: Example) -> Iterator[str]:
+    """The groups that an example counts in."""
+    yield "all"
+    kinds = {kind(line) for line in example.steps}
+    steps = sum(isinstance(line, Step) for line in example.steps)
+    yield f"{steps} step{'' if steps == 1 else 's'}"
+    yield from (f"with {name}" for name in sorted(kinds - {"step"}))
+    if kinds == {"step"}:
+        yield "steps only"
+    domains = example.domains
+    yield "several domains" if len(domains) > 1 else domains[0] if domains else "no domain"
+    if file := re.match(r"(\w+?)(_[a-z])?-\d+$", example.id):
+        yield f"file {file[1]}"
+
+
+def _figures(examples: Iterable[Example], cases: Iterable[Case]) -> dict[str, dict[str, Score]]:
+    groups: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for example, case in zip(examples, cases, strict=True):
+        for group in _groups(example):
+            for name, right in case.verdicts.items():
+                if right is not None:
+                    groups[group][name].append(right)
+    return {
+        group: {name: score(verdicts) for name, verdicts in oracles.items()}
+        for group, oracles in sorted(groups.items(), key=lambda item: (item[0] != "all", item[0]))
+    }
+
+
+def _agreement(cases: Sequence[Case]) -> dict[str, Score]:
+    names = list(cases[0].verdicts) if cases else []
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    return {
+        f"{a} and {b}": score(
+            [
+                case.verdicts[a] == case.verdicts[b]
+                for case in cases
+                if None not in (case.verdicts[a], case.verdicts[b])
+            ]
+        )
+        for a, b in pairs
+    }
+
+
+def _confusion(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
+    """How often one line stood for another, where the two sequences differ."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for case in cases:
+        gold, ours = outline(case.gold), outline(case.predicted)
+        matcher = difflib.SequenceMatcher(a=gold, b=ours, autojunk=False)
+        for change, start, end, ours_start, ours_end in matcher.get_opcodes():
+            if change == "equal":
+                continue
+            theirs, mine = gold[start:end], ours[ours_start:ours_end]
+            length = max(len(theirs), len(mine))
+            theirs += [ADDED] * (length - len(theirs))
+            mine += [DROPPED] * (length - len(mine))
+            for there, here in zip(theirs, mine, strict=True):
+                counts[there][here] += 1
+    return {name: dict(found.most_common()) for name, found in sorted(counts.items())}
+
+
+def fingerprint(paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of each file, in hex."""
+    files = [f for path in paths for f in (sorted(path.glob("*")) if path.is_dir() else [path])]
+    return {
+        str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()
+    }
