@@ -33,7 +33,10 @@ FIVE_STEPS = (
     "turn the wifi on, set the screen brightness to 40, turn on do not disturb, "
     "set an alarm for 7 am and take a screenshot"
 )
-COMMANDS = ("run", "plan", "act", "functions", "models", "train", "evaluate", "benchmark")
+COMMANDS = (
+    *("run", "plan", "act", "functions", "models", "train"),
+    *("evaluate", "benchmark", "experiment"),
+)
 
 
 def invoke(*arguments: str | Path, input: str | None = None) -> Result:

@@ -297,7 +297,7 @@ def test_what_cannot_be_evaluated_is_said(few: Path, arguments: list[str], probl
 @pytest.mark.slow
 def test_the_action_model_alone_is_not_told_the_function(models: Any) -> None:
     subject = Octoplan(
-        Planner(models.engine, models.planner), ActionModel(models.engine, models.action), 1
+        Planner(models.engine, models.planner), ActionModel(models.engine, models.action), 1, {}
     )
     example = replace_functions(next(read_examples([DATA / "android_a.jsonl"])))
     assert [gold.function == read.function for gold, read in subject.calls(example)].count(False)

@@ -24,9 +24,11 @@ from transformers import (
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from octoplan.functions import load_function_sets
+from octoplan.functions import FunctionSet, load_function_sets
 from octoplan.models.adapters import Adapter, AdapterError
 from octoplan.models.bases import find_base
+from octoplan.models.llamacpp import load_engines
+from octoplan.planner import Planner
 from octoplan.plans import Example, Step, read_examples, write_call, write_plan
 from octoplan.training.base import load_base
 from octoplan.training.card import losses_by_epoch, model_card
@@ -477,3 +479,70 @@ def test_losses_are_gathered_by_epoch() -> None:
         (2, "0.5000", "–"),
         (3, "–", "0.7500"),
     ]
+
+
+@pytest.mark.slow
+def test_a_whole_model_runs_in_llamacpp(tmp_path: Path) -> None:
+    learned = [
+        Example(id=f"{n}", query=query, steps=(Step(text=text),))
+        for n, (query, text) in enumerate(
+            [
+                ("lights out in the den", "Turn the den lights off"),
+                ("who is Ama", "Look up Ama in the contacts"),
+                ("how cold is it in Oslo", "Get the weather forecast for Oslo"),
+                ("selfie please", "Take a selfie with the front camera"),
+            ]
+        )
+    ]
+    settings = Settings(
+        role="planner", method="full", lr=2e-4, epochs=12, batch_size=4, augment=False, warmup=0
+    )
+    fit(settings, learned, tmp_path)
+    adapter = Adapter.load(tmp_path, "planner")
+    assert adapter.whole
+    (engine,) = load_engines("no base is needed", [adapter])
+    planner = Planner(engine, adapter)
+    assert [planner.plan(e.query).lines for e in learned] == [list(e.steps) for e in learned]
+    adapter.gguf.unlink()
+    with pytest.raises(AdapterError, match="cannot read"):
+        load_engines("no base is needed", [adapter])
+
+
+@pytest.mark.parametrize("variant", ["rslora", "lora+"])
+def test_variants_of_lora_learn(
+    tiny: Callable[[str], str], examples: list[Example], tmp_path: Path, variant: Any
+) -> None:
+    settings = Settings(
+        role="planner", base=tiny("llama"), variant=variant, lr=5e-3, rank=16, alpha=32, epochs=4
+    )
+    record = fit(settings, examples[:8] * 4, tmp_path)
+    losses = [entry["loss"] for entry in record["losses"] if "loss" in entry]
+    assert losses[-1] < losses[0]
+    reader = gguf.GGUFReader(tmp_path / "adapter.gguf")
+    alpha = 32 * 16**0.5 if variant == "rslora" else 32
+    assert reader.fields["adapter.lora.alpha"].contents() == alpha
+
+
+def test_training_goes_on_from_an_adapter(
+    tiny: Callable[[str], str], examples: list[Example], tmp_path: Path
+) -> None:
+    first = Settings(role="action", base=tiny("llama"), lr=1e-2, rank=4, alpha=12, epochs=2)
+    fit(first, examples[:8] * 4, tmp_path / "first")
+    more = first.model_copy(update={"start": str(tmp_path / "first"), "rank": 9, "lr": 1e-4})
+    record = fit(more, examples[:8] * 4, tmp_path / "second")
+    one, two = (Adapter.load(tmp_path / name, "action") for name in ("first", "second"))
+    assert two.symbols == one.symbols
+    assert (record["settings"]["rank"], record["settings"]["alpha"]) == (4, 12)
+    ended = json.loads((tmp_path / "first" / "training.json").read_text("utf-8"))["losses"]
+    assert record["losses"][0]["loss"] < ended[0]["loss"]
+
+    with pytest.raises(AdapterError, match="give the folder of one for: planner"):
+        fit(more.model_copy(update={"role": "planner"}), examples, tmp_path / "third")
+    unknown = one.model_copy(
+        update={"functions": FunctionSet(name="few", functions=(KNOWN["set_wifi"],))}
+    )
+    unknown.save(tmp_path / "first")
+    with pytest.raises(ValueError, match="does not know take_photo"):
+        fit(more, examples, tmp_path / "fourth")
+    with pytest.raises(ValueError, match="only LoRA trains on"):
+        Settings(role="action", method="full", start="x")

@@ -18,8 +18,8 @@ from typing import Literal, Self
 from octoplan.action import ActionModel
 from octoplan.devices import Device, DeviceFailure
 from octoplan.models.adapters import Adapter, shipped_adapter
-from octoplan.models.bases import DEFAULT_BASE, find_base
-from octoplan.models.llamacpp import LlamaCpp
+from octoplan.models.bases import DEFAULT_BASE
+from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner, Planning
 from octoplan.plans import Ask, Call, Cannot, Done, Line, Step, Wait
 
@@ -130,8 +130,8 @@ class Agent:
             Adapter.load(planner or shipped_adapter("planner"), "planner"),
             Adapter.load(action or shipped_adapter("action"), "action"),
         ]
-        engine = LlamaCpp(find_base(base), adapters, threads)
-        agent = cls(Planner(engine, adapters[0]), ActionModel(engine, adapters[1]), device)
+        planning, acting = load_engines(base, adapters, threads)
+        agent = cls(Planner(planning, adapters[0]), ActionModel(acting, adapters[1]), device)
         if device is None:
             from octoplan.devices.simulated import SimulatedDevice
 

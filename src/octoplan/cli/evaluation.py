@@ -1,8 +1,9 @@
-"""The commands that measure: ``octoplan evaluate`` and ``benchmark``.
+"""The commands that measure: ``octoplan evaluate``, ``benchmark`` and ``experiment``.
 
-octoplan evaluate data/validation --out results/validation
+octoplan evaluate data/validation --out results/mine
 octoplan evaluate --compare results/a results/b
 octoplan benchmark data/validation --against data/train
+octoplan experiment full-vs-lora --sample 100
 """
 
 import random
@@ -27,11 +28,11 @@ from octoplan.cli.app import (
     examples_of,
     status,
 )
-from octoplan.models.bases import DEFAULT_BASE, find_base
+from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
     from octoplan.evaluation.benchmark import Report
-    from octoplan.evaluation.evaluate import Evaluation, Octoplan, Subject
+    from octoplan.evaluation.evaluate import Evaluation, Subject
     from octoplan.evaluation.oracles import Oracle
     from octoplan.functions import FunctionSet
 
@@ -122,7 +123,11 @@ def evaluate(
         subject = LargeModel(PromptedModel(Endpoint(model, server), known), _PARALLEL)
         named = {"model": model, "server": server}
     else:
-        subject, named = _octoplan(base, planner, action, threads)
+        from octoplan.evaluation.evaluate import Octoplan
+
+        with status("loading the models"):
+            subject = Octoplan.load(base, planner, action, threads, _PARALLEL)
+        named = subject.named
     about: dict[str, Any] = {
         "command": shlex.join(["octoplan", *sys.argv[1:]]),
         "subject": named,
@@ -190,6 +195,54 @@ def benchmark(
         _show_benchmark(found)
 
 
+@app.command(
+    no_args_is_help=True,
+    epilog="[b]Example:[/] octoplan experiment full-vs-lora --sample 100",
+)
+def experiment(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="An experiment that ships, or a TOML file.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = Path(
+        "experiments/results"
+    ),
+    base: Base = DEFAULT_BASE,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Measure on so many validation examples.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--run", help="Do this run only; may be given again.")
+    ] = None,
+) -> None:
+    """Train and measure what a table of the paper compares; started again, it goes on.
+
+    Each run is written to NAME.json, .md and .png in the folder of the results as it is done. Run
+    it in a checkout of octoplan, whose data it takes.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from octoplan.experiments.experiment import run_experiment, table
+
+    _check_packages()
+    if find_spec("trl") is None:
+        raise CommandError("training needs more packages: pip install 'octoplan[train]'")
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_interactive) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(run: str, done: int, total: int, text: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"{run}: {text}")
+
+        command = shlex.join(["octoplan", *sys.argv[1:]])
+        try:
+            results = run_experiment(name, out, command, base, sample, only or (), show)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+    typer.echo(table(results))
+    typer.echo(f"wrote {out / Path(name).stem}.json, .md and .png")
+
+
 def _show_benchmark(found: "Report") -> None:
     from rich.console import Console
 
@@ -222,33 +275,6 @@ def _check_packages() -> None:
     for package in ("datasketch", "matplotlib", "openai", "rapidfuzz", "scipy"):
         if find_spec(package) is None:
             raise CommandError(f"{package} is missing: pip install 'octoplan[evaluate]'")
-
-
-def _octoplan(
-    base: str, planner: Path | None, action: Path | None, threads: int | None
-) -> tuple["Octoplan", dict[str, str]]:
-    from octoplan.action import ActionModel
-    from octoplan.evaluation.evaluate import Octoplan, fingerprint
-    from octoplan.models.adapters import Adapter, shipped_adapter
-    from octoplan.models.llamacpp import LlamaCpp
-    from octoplan.planner import Planner
-
-    adapters = [
-        Adapter.load(planner or shipped_adapter("planner"), "planner"),
-        Adapter.load(action or shipped_adapter("action"), "action"),
-    ]
-    found = find_base(base)
-    with status("loading the models"):
-        engine = LlamaCpp(found, adapters, threads, parallel=_PARALLEL)
-    named = {f"base {found.name}": found.digest} | {
-        f"{adapter.role} {path}": digest
-        for adapter in adapters
-        for path, digest in fingerprint([adapter.gguf]).items()
-    }
-    return (
-        Octoplan(Planner(engine, adapters[0]), ActionModel(engine, adapters[1]), _PARALLEL),
-        named,
-    )
 
 
 def _oracles(

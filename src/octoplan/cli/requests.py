@@ -22,7 +22,7 @@ from octoplan.cli.app import (
     app,
     status,
 )
-from octoplan.models.bases import DEFAULT_BASE, find_base
+from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
     from octoplan.agent import Agent
@@ -159,12 +159,12 @@ def act(
     from octoplan.action import ActionModel
     from octoplan.display import write_call, write_json
     from octoplan.models.adapters import Adapter, shipped_adapter
-    from octoplan.models.llamacpp import LlamaCpp
+    from octoplan.models.llamacpp import load_engines
 
     steps = [_step(text) for text in (*(earlier or ()), step)]
     adapter = Adapter.load(action or shipped_adapter("action"), "action")
     with status("loading the model"):
-        model = ActionModel(LlamaCpp(find_base(base), [adapter], threads), adapter)
+        model = ActionModel(load_engines(base, [adapter], threads)[0], adapter)
     for number, this in enumerate(steps):
         made = model.act(this.text, steps[:number])
         if made.call is None:

@@ -17,13 +17,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from pydantic import BaseModel
 
 from octoplan.action import ActionModel
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
+from octoplan.models.adapters import Adapter, shipped_adapter
+from octoplan.models.bases import find_base
+from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner
 from octoplan.plans import Example, Line, Step, kind
 
@@ -64,12 +67,51 @@ class Subject(Protocol):
 
 
 class Octoplan:
-    """The subject that this project makes: a planner and an action model."""
+    """The subject that this project makes: a planner and an action model.
 
-    def __init__(self, planner: Planner, action: ActionModel, parallel: int) -> None:
+    Args:
+        named: the files that the models are, each with its SHA-256 (for the report).
+    """
+
+    def __init__(
+        self, planner: Planner, action: ActionModel, parallel: int, named: dict[str, str]
+    ) -> None:
         self.planner = planner
         self.action = action
         self.parallel = parallel
+        self.named = named
+
+    @classmethod
+    def load(
+        cls,
+        base: str,
+        planner: Path | None = None,
+        action: Path | None = None,
+        threads: int | None = None,
+        parallel: int = 4,
+    ) -> Self:
+        """Load the models; see ``Agent.load``.
+
+        Args:
+            parallel: how many requests are planned at once.
+
+        Raises:
+            BaseError, AdapterError, EngineError: a model is missing or broken.
+        """
+        adapters = [
+            Adapter.load(planner or shipped_adapter("planner"), "planner"),
+            Adapter.load(action or shipped_adapter("action"), "action"),
+        ]
+        planning, acting = load_engines(base, adapters, threads, parallel)
+        found = find_base(base)
+        named = {f"base {found.name}": found.digest} | {
+            f"{adapter.role} {path}": digest
+            for adapter in adapters
+            for path, digest in fingerprint([adapter.gguf]).items()
+        }
+        return cls(
+            Planner(planning, adapters[0]), ActionModel(acting, adapters[1]), parallel, named
+        )
 
     def answer(self, request: str) -> Answer:
         """See ``Subject``."""

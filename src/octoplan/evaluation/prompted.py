@@ -219,7 +219,7 @@ class _Step(BaseModel):
 
     text: str
     function: str
-    arguments: dict[str, Any]
+    arguments: dict[str, str | bool | int | float]
 
 
 class _Plan(BaseModel):
@@ -319,7 +319,13 @@ class PromptedModel:
         ]
 
 
-_KINDS = {"text": Step, "cannot": Cannot, "ask": Ask, "wait": Wait, "done": Done}
+_KINDS: dict[str, type[Step | Cannot | Ask | Wait | Done]] = {
+    "text": Step,
+    "cannot": Cannot,
+    "ask": Ask,
+    "wait": Wait,
+    "done": Done,
+}
 
 
 def _read_line(entry: Any) -> tuple[Line | None, str | None]:

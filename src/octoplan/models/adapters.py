@@ -2,7 +2,8 @@
 
 An adapter is a folder: ``adapter.gguf`` (for llama.cpp), ``adapter_model.safetensors`` and
 ``adapter_config.json`` (for PEFT), ``octoplan.json`` (this module's ``Adapter``) and ``README.md``
-(its card).
+(its card). Where all weights were trained, it is a model of its own: ``model.gguf``, and a
+Transformers model.
 """
 
 from pathlib import Path
@@ -16,6 +17,7 @@ from octoplan.plans import one_line
 
 CARD_FILE = "octoplan.json"
 GGUF_FILE = "adapter.gguf"
+MODEL_FILE = "model.gguf"
 
 
 class AdapterError(ValueError):
@@ -37,6 +39,7 @@ class Adapter(BaseModel):
     Attributes:
         role: which model it makes of the base.
         base: the base's name; base_digest: SHA-256 of its GGUF.
+        whole: whether all weights were trained, so that the adapter runs without the base.
         template: the prompt, with ``{request}`` where the request stands (planner).
         words: words of the training steps that their requests do not hold, sorted (planner).
         functions: the functions that it knows.
@@ -48,6 +51,7 @@ class Adapter(BaseModel):
     role: Literal["planner", "action"]
     base: str
     base_digest: str
+    whole: bool = False
     template: str = ""
     words: tuple[str, ...] = ()
     functions: FunctionSet
@@ -85,8 +89,8 @@ class Adapter(BaseModel):
 
     @property
     def gguf(self) -> Path:
-        """The adapter's GGUF file."""
-        return self.folder / GGUF_FILE
+        """The adapter's GGUF file, or that of the whole model."""
+        return self.folder / (MODEL_FILE if self.whole else GGUF_FILE)
 
     @property
     def by_symbol(self) -> dict[str, Function]:
@@ -99,11 +103,19 @@ class Adapter(BaseModel):
         Raises:
             AdapterError: they are not.
         """
-        if base.digest != self.base_digest:
+        if not self.whole and base.digest != self.base_digest:
             raise AdapterError(
                 f"the adapter {self.folder} was made for another base ({self.base}), "
                 f"not for {base.name}; train it again for this one"
             )
+        self.check_file()
+
+    def check_file(self) -> None:
+        """Make sure that the weights are there.
+
+        Raises:
+            AdapterError: they are not.
+        """
         try:
             with self.gguf.open("rb") as file:
                 magic = file.read(4)

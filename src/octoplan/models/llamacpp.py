@@ -13,15 +13,40 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from octoplan.models.adapters import Adapter
-from octoplan.models.bases import Base
+from octoplan.models.bases import Base, find_base
 from octoplan.models.engine import EngineError, Prompt, Token
 
 CONTEXT = 1024
 """Tokens that one slot holds: a request of 2,000 characters with its plan needs about 700."""
 
 
+def load_engines(
+    base: str, adapters: Sequence[Adapter], threads: int | None = None, parallel: int = 1
+) -> list["LlamaCpp"]:
+    """The engine of each adapter: one for all that share the base, one for each whole model.
+
+    Args:
+        base: the base's name or path; it need not be there when every adapter is a whole model.
+
+    Raises:
+        BaseError: the base is needed and not there.
+        AdapterError, EngineError: see ``LlamaCpp``.
+    """
+    sharing = [adapter for adapter in adapters if not adapter.whole]
+    shared = LlamaCpp(find_base(base), sharing, threads, parallel) if sharing else None
+    engines: list[LlamaCpp] = []
+    for adapter in adapters:
+        if adapter.whole or shared is None:
+            adapter.check_file()
+            own = Base(adapter.base, adapter.gguf)
+            engines.append(LlamaCpp(own, [adapter], threads, parallel))
+        else:
+            engines.append(shared)
+    return engines
+
+
 class LlamaCpp:
-    """A base with its adapters, loaded."""
+    """A base with its adapters, or a whole model, loaded."""
 
     def __init__(
         self,
@@ -33,7 +58,7 @@ class LlamaCpp:
         """Load the base and the adapters.
 
         Args:
-            base: a base with a GGUF file.
+            base: a base with a GGUF file, or the file of the one whole model.
             adapters: all that ``stream`` may be asked for.
             threads: CPU threads; all cores that the process may use where left out.
             parallel: slots of each adapter: so many prompts of one adapter are computed at once.
@@ -58,7 +83,9 @@ class LlamaCpp:
         params = xllamacpp.CommonParams()
         params.model.path = str(base.gguf)
         params.lora_adapters = [
-            xllamacpp.CommonAdapterLoraInfo(str(adapter.gguf), 1.0) for adapter in adapters
+            xllamacpp.CommonAdapterLoraInfo(str(adapter.gguf), 1.0)
+            for adapter in adapters
+            if not adapter.whole
         ]
         params.lora_init_without_apply = True
         params.n_parallel = len(adapters) * parallel
@@ -99,7 +126,9 @@ class LlamaCpp:
             "max_tokens": max_tokens,
             "stop": list(stop),
             "grammar": grammar,
-            "lora": [{"id": i, "scale": float(i == number)} for i in self._ids.values()],
+            "lora": []
+            if adapter.whole
+            else [{"id": i, "scale": float(i == number)} for i in self._ids.values()],
             "id_slot": slot,
             "cache_prompt": True,
             "n_probs": 1,

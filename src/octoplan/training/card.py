@@ -28,9 +28,7 @@ def model_card(adapter: Adapter, record: Mapping[str, Any]) -> str:
         f"# An octoplan {adapter.role}",
         f"This is {form} for octoplan's {adapter.role} model. "
         + "DIR is the folder that holds this page.",
-        "It is a Transformers model; llama.cpp, which octoplan runs, needs it as GGUF."
-        if full
-        else f'```sh\n{_RUN[adapter.role]} "…"\n```',
+        f'```sh\n{_RUN[adapter.role]} "…"\n```',
         f"- Base: {adapter.base}{digest}\n"
         f"- Functions: {names} ({len(adapter.functions)} functions, `{adapter.functions.digest}`)\n"
         f"- Trained: {record['date']}, {time}, on {record['hardware']}",

@@ -19,7 +19,8 @@ from typing import Any, Literal, Self
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.optimizers import create_loraplus_optimizer
 from pydantic import BaseModel, Field, model_validator
 from transformers import TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
@@ -27,16 +28,19 @@ from trl import SFTConfig, SFTTrainer
 from octoplan.data.augment import variations
 from octoplan.data.held_out import without_held_out
 from octoplan.functions import FunctionSet
-from octoplan.models.adapters import GGUF_FILE, Adapter, Symbol
+from octoplan.models.adapters import GGUF_FILE, MODEL_FILE, Adapter, Symbol
 from octoplan.models.bases import DEFAULT_BASE, Base, find_base
 from octoplan.plans import Example, write_plan
 from octoplan.training import encode
 from octoplan.training.base import load_base
 from octoplan.training.card import model_card
-from octoplan.training.export import adapter_to_gguf, check_architecture
+from octoplan.training.export import adapter_to_gguf, check_architecture, model_to_gguf
 
 Progress = Callable[[int, int, str], None]
 """Told of training as it goes: steps done, steps in all, and what is happening."""
+
+
+_WEIGHT_DECAY = 0.01
 
 
 class Settings(BaseModel):
@@ -45,6 +49,8 @@ class Settings(BaseModel):
     Attributes:
         start: the folder of an adapter to train on from, with its rank, alpha and functional
             tokens; a new adapter where left out.
+        variant: how LoRA is scaled or optimised: plain; rsLoRA (arXiv 2312.03732), by alpha over
+            the rank's root; LoRA+ (arXiv 2402.12354), with a rate 16 times as high for B.
         augment: whether each epoch learns a variation of the data (``octoplan.data.augment``).
     """
 
@@ -53,6 +59,7 @@ class Settings(BaseModel):
     method: Literal["lora", "full"] = "lora"
     rank: int = Field(default=24, ge=1)
     alpha: float = Field(default=48, gt=0)
+    variant: Literal["plain", "rslora", "lora+"] = "plain"
     start: str | None = None
     lr: float = Field(default=1e-3, gt=0)
     epochs: int = Field(default=4, ge=1)
@@ -145,8 +152,8 @@ def train(
     if not full:
         check_architecture(model.config.model_type)
     start = _start(settings, base, functions)
-    if start is not None:
-        model = _with_adapter(model, start)
+    if not full:
+        model = _with_adapter(model, settings, start)
         lora = model.peft_config["default"]
         settings = settings.model_copy(update={"rank": lora.r, "alpha": lora.lora_alpha})
     learned = examples * settings.epochs
@@ -175,14 +182,7 @@ def train(
         args=_arguments(settings, checkpoints, len(rows[0]), bool(rows[1])),
         train_dataset=Dataset.from_list(rows[0]),
         eval_dataset=Dataset.from_list(rows[1]) if rows[1] else None,
-        peft_config=None
-        if full or start
-        else LoraConfig(
-            r=settings.rank,
-            lora_alpha=settings.alpha,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        ),
+        optimizers=(_optimizer(model, settings), None),
         callbacks=[report],
     )
     started = time.monotonic()
@@ -212,6 +212,7 @@ def train(
         role=settings.role,
         base=base.name,
         base_digest=base.digest,
+        whole=full,
         template=template if settings.role == "planner" else "",
         words=encode.plan_words(examples) if settings.role == "planner" else (),
         functions=functions,
@@ -250,13 +251,27 @@ def _start(settings: Settings, base: Base, functions: FunctionSet) -> Adapter | 
     return start
 
 
-def _with_adapter(model: Any, adapter: Adapter) -> Any:
-    """The base with an adapter whose weights can be trained, in single precision."""
-    model = PeftModel.from_pretrained(model, str(adapter.folder), is_trainable=True)
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
-    return model
+def _with_adapter(model: Any, settings: Settings, start: Adapter | None) -> Any:
+    """The base with an adapter to train: a new one on all linear layers, or ``start``."""
+    if start is not None:
+        return PeftModel.from_pretrained(model, str(start.folder), is_trainable=True)
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        use_rslora=settings.variant == "rslora",
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def _optimizer(model: Any, settings: Settings) -> Any:
+    """LoRA+'s optimizer; None for the trainer's own."""
+    if settings.variant != "lora+":
+        return None
+    return create_loraplus_optimizer(
+        model, torch.optim.AdamW, lr=settings.lr, loraplus_lr_ratio=16, weight_decay=_WEIGHT_DECAY
+    )
 
 
 def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool) -> SFTConfig:
@@ -270,7 +285,7 @@ def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool
         per_device_eval_batch_size=settings.batch_size,
         warmup_steps=int(settings.warmup * settings.epochs * steps_per_epoch),
         lr_scheduler_type="cosine",
-        weight_decay=0.01,
+        weight_decay=_WEIGHT_DECAY,
         bf16=True,
         use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=False,
@@ -300,13 +315,18 @@ def _last_checkpoint(checkpoints: Path) -> Path | None:
 
 
 def _write(trainer: SFTTrainer, out: Path, base: Base, full: bool) -> None:
-    """Write the weights: a Transformers model with its tokenizer, or an adapter as PEFT and GGUF.
+    """Write the weights: a Transformers model with its tokenizer, or an adapter; either as GGUF.
+
+    Only a base that is GGUF itself can be written as a whole; of others, convert-hf-to-gguf makes
+    ``model.gguf``.
 
     PEFT's file is in half precision: what is lost by that, llama.cpp never sees.
     """
     if full:
         trainer.save_model(str(out))
         (out / "training_args.bin").unlink(missing_ok=True)
+        if base.gguf is not None:
+            model_to_gguf(trainer.model, base.gguf, out / MODEL_FILE)
         return
     model = trainer.model
     # The base's name: where its copy lies is this machine's business.

@@ -1,0 +1,1 @@
+"""Octo-planner's tables and ours, each a small TOML file here: ``octoplan experiment NAME``."""
