@@ -92,6 +92,19 @@ def test_values_that_a_schema_lists_may_not() -> None:
     assert LenientOracle(KNOWN).verdict("…", locked, locked).right is True
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        step("fly", to="the moon"),
+        step("set_wifi"),
+        step("set_wifi", enabled="perhaps"),
+        step("set_screen_brightness", percent=80, colour="red"),
+    ],
+)
+def test_a_call_that_is_not_valid_is_never_run(call: Step) -> None:
+    assert simulated_execution().verdict("…", (BRIGHT,), (call,)).right is False
+
+
 def test_the_execution_oracle_says_what_is_wrong() -> None:
     verdict = simulated_execution().verdict("…", (BRIGHT,), (WIFI,))
     assert verdict.right is False

@@ -120,6 +120,11 @@ class ExecutionOracle:
                     told["a step that could not be read"] += 1
                     continue
                 call = step.call.filled(results)
+                # A prompted model may call anything; a device is promised calls that are valid.
+                known = call.function in device.functions
+                if not known or device.functions[call.function].problems(step.call.arguments):
+                    told["a call that is not valid"] += 1
+                    continue
                 try:
                     results[number] = device.call(call.function, call.arguments)
                     result = results[number]
