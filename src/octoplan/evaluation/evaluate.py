@@ -105,9 +105,10 @@ class Octoplan:
         planning, acting = load_engines(base, adapters, threads, parallel)
         found = find_base(base)
         named = {f"base {found.name}": found.digest} | {
-            f"{adapter.role} {path}": digest
+            # The folder's name: where it lies is this machine's business.
+            f"{adapter.role} {adapter.folder.name}/{adapter.gguf.name}": digest
             for adapter in adapters
-            for path, digest in fingerprint([adapter.gguf]).items()
+            for digest in fingerprint([adapter.gguf]).values()
         }
         return cls(
             Planner(planning, adapters[0]), ActionModel(acting, adapters[1]), parallel, named
