@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from octoplan.action import ActionModel
+from octoplan.agent import Agent
 from octoplan.cli import app
 from octoplan.evaluation.evaluate import ADDED, DROPPED, Answer, Evaluation, Octoplan, evaluate
 from octoplan.evaluation.oracles import (
@@ -309,9 +310,8 @@ def test_what_cannot_be_evaluated_is_said(few: Path, arguments: list[str], probl
 
 @pytest.mark.slow
 def test_the_action_model_alone_is_not_told_the_function(models: Any) -> None:
-    subject = Octoplan(
-        Planner(models.engine, models.planner), ActionModel(models.engine, models.action), 1, {}
-    )
+    planner = Planner(models.engine, models.planner)
+    subject = Octoplan(Agent(planner, ActionModel(models.engine, models.action)), 1, {})
     example = replace_functions(next(read_examples([DATA / "android_a.jsonl"])))
     assert [gold.function == read.function for gold, read in subject.calls(example)].count(False)
 

@@ -544,5 +544,8 @@ def test_training_goes_on_from_an_adapter(
     unknown.save(tmp_path / "first")
     with pytest.raises(ValueError, match="does not know take_photo"):
         fit(more, examples, tmp_path / "fourth")
+    one.model_copy(update={"whole": True}).save(tmp_path / "first")
+    with pytest.raises(ValueError, match="is a whole model"):
+        fit(more, examples, tmp_path / "fifth")
     with pytest.raises(ValueError, match="only LoRA trains on"):
         Settings(role="action", method="full", start="x")

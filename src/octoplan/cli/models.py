@@ -110,8 +110,8 @@ def train(
 ) -> None:
     """Fine-tune the planner or the action model on your own data.
 
-    What is left out, from --method on, is as for the adapters that ship. Started again after an
-    interruption, with the same settings, it goes on from its last checkpoint.
+    What is left out, from --method on, suits a planner. Started again after an interruption, with
+    the same settings, it goes on from its last checkpoint.
     """
     from octoplan.functions import load_function_sets
 

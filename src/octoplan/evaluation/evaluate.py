@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from pydantic import BaseModel
 
 from octoplan.action import ActionModel
+from octoplan.agent import Agent
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
 from octoplan.models.adapters import Adapter, shipped_adapter
@@ -37,6 +38,9 @@ T = TypeVar("T")
 
 DROPPED, ADDED = "(dropped)", "(added)"
 """What a confusion table has for a line that the other plan lacks."""
+
+ALONE = "action model alone, gold steps"
+"""The group of figures that the planner has no part in."""
 
 
 class Answer(BaseModel):
@@ -67,17 +71,14 @@ class Subject(Protocol):
 
 
 class Octoplan:
-    """The subject that this project makes: a planner and an action model.
+    """The subject that this project makes: an agent, which only plans.
 
     Args:
         named: the files that the models are, each with its SHA-256 (for the report).
     """
 
-    def __init__(
-        self, planner: Planner, action: ActionModel, parallel: int, named: dict[str, str]
-    ) -> None:
-        self.planner = planner
-        self.action = action
+    def __init__(self, agent: Agent, parallel: int, named: dict[str, str]) -> None:
+        self._agent = agent
         self.parallel = parallel
         self.named = named
 
@@ -103,6 +104,7 @@ class Octoplan:
             Adapter.load(action or shipped_adapter("action"), "action"),
         ]
         planning, acting = load_engines(base, adapters, threads, parallel)
+        agent = Agent(Planner(planning, adapters[0]), ActionModel(acting, adapters[1]))
         found = find_base(base)
         named = {f"base {found.name}": found.digest} | {
             # The folder's name: where it lies is this machine's business.
@@ -110,35 +112,23 @@ class Octoplan:
             for adapter in adapters
             for digest in fingerprint([adapter.gguf]).values()
         }
-        return cls(
-            Planner(planning, adapters[0]), ActionModel(acting, adapters[1]), parallel, named
-        )
+        return cls(agent, parallel, named)
 
     def answer(self, request: str) -> Answer:
         """See ``Subject``."""
-        started = time.perf_counter()
-        planning = self.planner.plan(request)
-        lines: list[Line] = []
-        steps: list[Step] = []
-        for line in planning.lines:
-            if isinstance(line, Step):
-                line = self._acted(line, steps)
-                steps.append(line)
-            lines.append(line)
+        run = self._agent.plan(request)
         return Answer(
-            lines=tuple(lines),
-            problems=tuple(planning.problems),
-            seconds=time.perf_counter() - started,
+            lines=tuple(run.lines), problems=tuple(run.planning.problems), seconds=run.seconds
         )
 
     def calls(self, example: Example) -> list[tuple[Step, Step]]:
         """Each gold step with what the action model alone makes of it."""
         gold = [line for line in example.steps if isinstance(line, Step)]
-        return [(step, self._acted(step, gold[:number])) for number, step in enumerate(gold)]
-
-    def _acted(self, step: Step, earlier: Sequence[Step]) -> Step:
-        call = self.action.act(step.text, earlier).call
-        return Step(text=step.text, **(call.model_dump() if call else {}))
+        pairs: list[tuple[Step, Step]] = []
+        for number, step in enumerate(gold):
+            call = self._agent.action.act(step.text, gold[:number]).call
+            pairs.append((step, Step(text=step.text, **(call.model_dump() if call else {}))))
+        return pairs
 
 
 class LargeModel:
@@ -237,7 +227,7 @@ def evaluate(
     if isinstance(subject, Octoplan):
         pairs = [pair for found in each(subject.calls, examples) for pair in found]
         misread = [(gold, read) for gold, read in pairs if not same_call(read.call, gold.call)]
-        figures["action model alone, gold steps"] = {
+        figures[ALONE] = {
             "function": score([gold.function == read.function for gold, read in pairs]),
             "call": score([same_call(read.call, gold.call) for gold, read in pairs]),
         }

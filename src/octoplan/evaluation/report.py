@@ -7,7 +7,7 @@ import html
 import io
 from collections.abc import Iterable, Sequence
 
-from octoplan.evaluation.evaluate import Case, Evaluation
+from octoplan.evaluation.evaluate import ALONE, Case, Evaluation
 from octoplan.evaluation.metrics import Difference, Score, mcnemar
 from octoplan.plans import Line, Step, write_line
 
@@ -114,7 +114,6 @@ def _about(evaluation: Evaluation) -> list[str]:
 def _tables(evaluation: Evaluation) -> Iterable[tuple[str, str, Table]]:
     """Title, note and table, one after another."""
     oracles = list(evaluation.figures.get("all", {}))
-    alone = "action model alone, gold steps"
     note = "; ".join(f"{name}: {_TITLES.get(name, name)}" for name in oracles)
     yield (
         "Right plans",
@@ -125,11 +124,11 @@ def _tables(evaluation: Evaluation) -> Iterable[tuple[str, str, Table]]:
                 [group, str(max((s.n for s in scores.values()), default=0))]
                 + [str(scores[name]) if name in scores else "–" for name in oracles]
                 for group, scores in evaluation.figures.items()
-                if group != alone
+                if group != ALONE
             ],
         ),
     )
-    if scores := evaluation.figures.get(alone):
+    if scores := evaluation.figures.get(ALONE):
         rows: list[Sequence[str]] = [[name, str(s.n), str(s)] for name, s in scores.items()]
         yield ("The action model alone", "On gold steps.", (["", "n", "right"], rows))
     yield (

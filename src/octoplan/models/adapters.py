@@ -108,14 +108,6 @@ class Adapter(BaseModel):
                 f"the adapter {self.folder} was made for another base ({self.base}), "
                 f"not for {base.name}; train it again for this one"
             )
-        self.check_file()
-
-    def check_file(self) -> None:
-        """Make sure that the weights are there.
-
-        Raises:
-            AdapterError: they are not.
-        """
         try:
             with self.gguf.open("rb") as file:
                 magic = file.read(4)

@@ -37,7 +37,6 @@ def load_engines(
     engines: list[LlamaCpp] = []
     for adapter in adapters:
         if adapter.whole or shared is None:
-            adapter.check_file()
             own = Base(adapter.base, adapter.gguf)
             engines.append(LlamaCpp(own, [adapter], threads, parallel))
         else:

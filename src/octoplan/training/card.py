@@ -32,6 +32,7 @@ def model_card(adapter: Adapter, record: Mapping[str, Any]) -> str:
         f"- Base: {adapter.base}{digest}\n"
         f"- Functions: {names} ({len(adapter.functions)} functions, `{adapter.functions.digest}`)\n"
         f"- Trained: {record['date']}, {time}, on {record['hardware']}",
+        *([f"Made by: `{command}`"] if (command := record["provenance"].get("command")) else []),
         "## Data",
         _table(
             ("", "sequences", "tokens", "learned tokens"),

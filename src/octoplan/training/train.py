@@ -44,7 +44,9 @@ _WEIGHT_DECAY = 0.01
 
 
 class Settings(BaseModel):
-    """How to train. The defaults are the recipe of the planner that ships.
+    """How to train. The defaults suit a planner that is trained from the base.
+
+    The cards of the adapters that ship say how those were made.
 
     Attributes:
         start: the folder of an adapter to train on from, with its rank, alpha and functional
@@ -242,6 +244,8 @@ def _start(settings: Settings, base: Base, functions: FunctionSet) -> Adapter | 
     if settings.start is None:
         return None
     start = Adapter.load(settings.start, settings.role)
+    if start.whole:
+        raise ValueError(f"{start.folder} is a whole model; give the folder of a LoRA adapter")
     start.check(base)
     for function in functions:
         if function.name not in start.functions:
