@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from octoplan.evaluation.metrics import score
+from octoplan.experiments import ultratool
 from octoplan.experiments.experiment import (
     ExperimentError,
     Result,
     Results,
     experiments,
     load_experiment,
-    picture,
     run_experiment,
-    table,
 )
+from octoplan.experiments.table import picture, table
 from octoplan.training.train import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -27,8 +27,9 @@ def test_the_experiments_that_ship_can_be_run(name: str) -> None:
     experiment = load_experiment(name)
     for run in experiment.runs:
         assert Settings(**experiment.settings | run.settings).role == "planner"
-    for pattern in (*experiment.data, *experiment.validation):
-        assert list(ROOT.glob(pattern))
+    if experiment.measure == "plans":  # the data of others do not ship
+        for pattern in (*experiment.data, *experiment.validation):
+            assert list(ROOT.glob(pattern))
 
 
 def small(tmp_path: Path, **changes: Any) -> Path:
@@ -66,7 +67,7 @@ def test_an_experiment_goes_on_where_it_stopped(
     assert seen == {"all weights"}
     assert [result.run for result in both.results] == ["LoRA", "all weights"]
     assert both.results[0] == first.results[0]
-    assert all(result.plan.n == 2 for result in both.results)
+    assert all(result.scores["plan"].n == 2 for result in both.results)
     assert {path.suffix for path in out.iterdir() if path.is_file()} == {".json", ".md", ".png"}
     assert Results.model_validate_json((out / "small.json").read_bytes()) == both
     with pytest.raises(ExperimentError, match="made with another sample"):
@@ -74,6 +75,87 @@ def test_an_experiment_goes_on_where_it_stopped(
     (tmp_path / "train.jsonl").write_text((tmp_path / "validation.jsonl").read_text("utf-8"))
     with pytest.raises(ExperimentError, match="made with another data"):
         run_experiment(str(path), out, "test")
+
+
+@pytest.mark.slow
+def test_adapters_of_two_domains_are_merged_and_measured_on_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = []
+    for domain in ("android", "ecommerce"):
+        found = (ROOT / "data/train" / f"{domain}_a.jsonl").read_text("utf-8").splitlines()
+        lines += found[:6]
+    path = small(tmp_path, functions='"android,ecommerce"')
+    (tmp_path / "train.jsonl").write_text("\n".join(lines[::2]) + "\n", "utf-8")
+    (tmp_path / "validation.jsonl").write_text("\n".join(lines[1::2]) + "\n", "utf-8")
+    text = path.read_text("utf-8").partition("[[runs]]")[0]
+    for domain in ("android", "ecommerce"):
+        text += f"[[runs]]\nname = '{domain}'\ndomains = ['{domain}']\nsettings = {{ rank = 4 }}\n"
+    text += "[[runs]]\nname = 'both'\nmerge = ['android', 'ecommerce']\nmethod = 'sum'\n"
+    path.write_text(text, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "results"
+    run_experiment(str(path), out, "test", only=["android"])
+    # The part that was measured before is made again: its adapter is gone.
+    found = run_experiment(str(path), out, "test")
+    measured = {result.run: result.scores["plan"].n for result in found.results}
+    assert measured == {"android": 3, "ecommerce": 3, "both": 6}
+    assert not (out / "work").exists() or not any((out / "work").iterdir())
+
+
+@pytest.mark.slow
+def test_ultratools_names_are_learned_and_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions = [{"id": name, "desc": name} for name in ("clock_alarm_set", "file_write")]
+    (tmp_path / "functions.json").write_text(json.dumps(functions))
+    for split, count in (("train", 4), ("validation", 2)):
+        entries = [
+            {
+                "id": f"{split}{number}",
+                "query": f"Write {split} number {number} to a file and wake me",
+                "functions": ["file_write", "clock_alarm_set"],
+            }
+            for number in range(count)
+        ]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    path = tmp_path / "names.toml"
+    path.write_text(
+        """
+title = "Names"
+paper = "None"
+functions = "functions.json"
+data = ["train.jsonl"]
+validation = ["validation.jsonl"]
+measure = "names"
+settings = { role = "planner", epochs = 1, batch_size = 4, augment = false, rank = 4 }
+[[published]]
+name = "A large one"
+scores = { accuracy = 28.2 }
+prompt_tokens = 8700
+[[runs]]
+name = "ours"
+"""
+    )
+    monkeypatch.chdir(tmp_path)
+    found = run_experiment("names.toml", tmp_path / "results", "test")
+    (result,) = found.results
+    assert set(result.scores) == {"n-F1", "l-F1", "accuracy", "hallucinated"}
+    assert result.scores["hallucinated"] == score([False, False])
+    assert 10 < result.prompt_tokens < 60
+    assert "| A large one |  |  | 28.2 % |  |  | 8,700 |" in table(found)
+    (tmp_path / "train.jsonl").write_text('{"id": 1}\n')
+    with pytest.raises(ValueError, match="holds no requests of UltraTool"):
+        run_experiment("names.toml", tmp_path / "other", "test")
+
+
+def test_ultratools_scores() -> None:
+    gold, ours = ["a", "b", "c"], ["a", "b", "d"]
+    assert ultratool.f1(set(gold), set(ours)) == pytest.approx(2 / 3)
+    assert ultratool.links(gold) == {("a", "b"), ("b", "c")}
+    assert ultratool.f1(ultratool.links(gold), ultratool.links(ours)) == pytest.approx(1 / 2)
+    assert ultratool.f1(set(gold), set()) == 0
+    assert ultratool.in_words("file_write") == "File write"
 
 
 @pytest.mark.parametrize(
@@ -98,6 +180,13 @@ def test_what_is_no_experiment_is_said(
     assert not (tmp_path / "out").exists()
 
 
+def test_only_runs_that_stand_before_are_merged(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    path.write_text(path.read_text("utf-8") + "[[runs]]\nname = 'both'\nmerge = ['LoRA', 'x']\n")
+    with pytest.raises(ExperimentError, match="merges 'x'"):
+        load_experiment(str(path))
+
+
 def test_the_table_stands_beside_the_papers_and_pools_the_seeds(tmp_path: Path) -> None:
     experiment = load_experiment("dataset-size")
     results = [
@@ -110,18 +199,23 @@ def test_the_table_stands_beside_the_papers_and_pools_the_seeds(tmp_path: Path) 
             hardware="…",
             training_seconds=60,
             train_loss=1,
-            plan=score([True] * right + [False] * (10 - right)),
-            call=score([False] * 10),
+            scores={
+                "plan": score([True] * right + [False] * (10 - right)),
+                "call": score([False] * 10),
+            },
+            prompt_tokens=41.5,
         )
         for seed, right in enumerate((4, 6))
     ]
     found = Results(
-        experiment=experiment, command="…", base={"b": ""}, data={}, sample=None, results=results
+        experiment=experiment, command="…", bases={"b": ""}, data={}, sample=None, results=results
     )
     text = table(found)
     assert "| 100, augmented | 78.1 % | 50.0 % [29.9, 70.1] (40.0, 60.0) | 0.0 % [" in text
-    assert "| 20 | 100 | 0, 1 | 1.0 |" in text
+    assert "| 20 | 42 | 100 | 0, 1 | 1.0 |" in text
     assert "250, augmented" not in text
     picture(found, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
-    assert json.loads(found.model_dump_json())["results"][1]["plan"]["right"] == 6
+    again = Results.model_validate_json(found.model_dump_json())
+    assert again == found
+    assert again.results[1].scores["plan"] == score([True] * 6 + [False] * 4)

@@ -222,7 +222,8 @@ def experiment(
     from rich.console import Console
     from rich.progress import Progress
 
-    from octoplan.experiments.experiment import run_experiment, table
+    from octoplan.experiments.experiment import run_experiment
+    from octoplan.experiments.table import table
 
     _check_packages()
     if find_spec("trl") is None:

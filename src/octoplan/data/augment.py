@@ -40,7 +40,7 @@ _REFERENCE = re.compile(r"\$([1-9])")
 def variations(
     examples: Sequence[Example], functions: FunctionSet, epochs: int, seed: int
 ) -> Iterator[Example]:
-    """The data once for every epoch: the first time as it is, then varied; each with joined ones.
+    """The data once for every epoch, each time varied, and with joined ones.
 
     Args:
         examples: the data; held-out examples must be gone from it.
@@ -50,9 +50,9 @@ def variations(
     rng = random.Random(seed)
     values = _Values(examples, functions)
     short = [example for example in examples if _may_join(example)]
-    for epoch in range(epochs):
+    for _ in range(epochs):
         for example in examples:
-            yield values.swapped(example, rng) if epoch else example
+            yield values.swapped(example, rng)
         for _ in range(round(JOIN * len(examples)) if len(short) > 1 else 0):
             first, second = (values.swapped(example, rng) for example in rng.sample(short, 2))
             if len(first.steps) + len(second.steps) <= MAX_STEPS:

@@ -194,20 +194,21 @@ def evaluate(
     oracles: Sequence[Oracle],
     about: dict[str, Any],
     progress: Callable[[int, int], None] = lambda done, total: None,
+    alone: bool = True,
 ) -> Evaluation:
     """Put every example's request to the subject, and judge what it answers.
-
-    Octoplan's action model is measured on the gold steps too, without the planner.
 
     Args:
         about: what the report shall say of the command, subject and data.
         progress: told how many requests are done, and of how many.
+        alone: measure octoplan's action model on the gold steps too, without the planner.
 
     Raises:
         EngineError: the subject's model, or the judge's, cannot be used.
     """
     started = time.monotonic()
-    total = len(examples) * (2 if isinstance(subject, Octoplan) else 1)
+    acting = subject if alone and isinstance(subject, Octoplan) else None
+    total = len(examples) * (2 if acting else 1)
     done = 0
 
     def each(job: Callable[[Example], T], inputs: Sequence[Example]) -> Iterator[T]:
@@ -224,8 +225,8 @@ def evaluate(
     ]
     figures = _figures(examples, cases)
     misread: list[tuple[Step, Step]] = []
-    if isinstance(subject, Octoplan):
-        pairs = [pair for found in each(subject.calls, examples) for pair in found]
+    if acting:
+        pairs = [pair for found in each(acting.calls, examples) for pair in found]
         misread = [(gold, read) for gold, read in pairs if not same_call(read.call, gold.call)]
         figures[ALONE] = {
             "function": score([gold.function == read.function for gold, read in pairs]),

@@ -138,6 +138,32 @@ def score(verdicts: Sequence[bool]) -> Score:
     )
 
 
+class Mean(BaseModel):
+    """A mean of shares, such as F1 over requests: of how many, percent, and its 95 % interval."""
+
+    n: int
+    percent: float
+    interval: tuple[float, float]
+
+    def __str__(self) -> str:
+        return f"{self.percent:.1f} % [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"
+
+
+def mean(shares: Sequence[float]) -> Mean:
+    """The mean of at least one share from 0 to 1; the interval by Student's t."""
+    from scipy.stats import sem, t
+
+    n = len(shares)
+    average = sum(shares) / n
+    half = t.ppf(0.975, n - 1) * sem(shares) if n > 1 else 1.0
+    low, high = max(0.0, average - half), min(1.0, average + half)
+    return Mean(
+        n=n,
+        percent=round(100 * average, 1),
+        interval=(round(100 * float(low), 1), round(100 * float(high), 1)),
+    )
+
+
 class Difference(BaseModel):
     """Two results over the same requests, compared by McNemar's exact test.
 

@@ -8,30 +8,36 @@ with the next one, and a training that was interrupted from its last checkpoint.
 """
 
 import json
-import math
 import os
 import platform
 import random
 import re
 import shutil
-import statistics
-import time
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from octoplan.evaluation.benchmark import sample as drawn_by
 from octoplan.evaluation.evaluate import Octoplan, evaluate, fingerprint
-from octoplan.evaluation.metrics import Score, score
-from octoplan.evaluation.oracles import CallOracle, PlanOracle
+from octoplan.evaluation.metrics import Mean, Score
+from octoplan.evaluation.oracles import CallOracle, Oracle, PlanOracle
+from octoplan.experiments import ultratool
 from octoplan.functions import load_function_sets
+from octoplan.models.adapters import Adapter
 from octoplan.models.bases import DEFAULT_BASE, find_base
 from octoplan.plans import Example, read_examples
 
+if TYPE_CHECKING:
+    from octoplan.training.train import Settings
+
 _FOLDER = Path(__file__).parent
+
+Told = Callable[[int, int, str], None]
+"""Told of a run as it goes: what is done, of how much, and what is happening."""
 
 
 class ExperimentError(ValueError):
@@ -42,6 +48,14 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Published(_Table):
+    """A line of the table that others have published."""
+
+    name: str
+    scores: dict[str, float]
+    prompt_tokens: float | None = None
+
+
 class Run(_Table):
     """One line of an experiment's table.
 
@@ -49,6 +63,10 @@ class Run(_Table):
         name: what the table calls it; names are unique.
         paper: what the paper has for it, percent of plans.
         examples: how many training examples, drawn by the seed; all where left out.
+        domains: learned and measured on the requests that need no other domain; any where empty.
+        merge: the names of earlier runs whose adapters are merged, instead of training; measured
+            on the domains of all of them, in equal shares.
+        method: how they are merged (``octoplan.training.merge``).
         seeds: it is run with each of them.
         settings: what differs from the experiment's settings.
     """
@@ -56,6 +74,9 @@ class Run(_Table):
     name: str
     paper: float | None = None
     examples: int | None = None
+    domains: tuple[str, ...] = ()
+    merge: tuple[str, ...] = ()
+    method: Literal["linear", "sum"] = "linear"
     seeds: tuple[int, ...] = (0,)
     settings: dict[str, Any] = {}
 
@@ -66,10 +87,13 @@ class Experiment(_Table):
     Attributes:
         title: what it asks.
         paper: where the published figures stand.
-        functions: the function sets, "all" or names.
+        functions: the function sets, "all" or names; for *names* the file of the functions.
         data: training files; ``*`` stands for anything.
         validation: the files that the plans are measured on.
+        measure: *plans* are measured with the action model that ships; *names* as
+            ``octoplan.experiments.ultratool`` does.
         settings: training settings that all runs share (``octoplan.training.train.Settings``).
+        published: the published lines that are no run of ours.
         runs: the lines of the table.
     """
 
@@ -78,12 +102,20 @@ class Experiment(_Table):
     functions: str
     data: tuple[str, ...]
     validation: tuple[str, ...]
+    measure: Literal["plans", "names"] = "plans"
     settings: dict[str, Any]
+    published: tuple[Published, ...] = ()
     runs: tuple[Run, ...]
 
 
 class Result(_Table):
-    """What came of one run with one seed."""
+    """What came of one run with one seed.
+
+    Attributes:
+        examples: how many it learned from.
+        scores: by what they measure; the first is the one that the picture shows.
+        prompt_tokens: how many the planner read for a request, on average.
+    """
 
     run: str
     seed: int
@@ -92,9 +124,9 @@ class Result(_Table):
     date: str
     hardware: str
     training_seconds: float
-    train_loss: float
-    plan: Score
-    call: Score
+    train_loss: float | None
+    scores: dict[str, Score | Mean]
+    prompt_tokens: float
 
 
 class Results(BaseModel):
@@ -102,7 +134,7 @@ class Results(BaseModel):
 
     experiment: Experiment
     command: str
-    base: dict[str, str]
+    bases: dict[str, str]
     data: dict[str, str]
     sample: int | None
     results: list[Result] = []
@@ -131,9 +163,15 @@ def load_experiment(name: str) -> Experiment:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ExperimentError(f"{path}: {place}: {first['msg']}") from error
-    names = [run.name for run in experiment.runs]
-    if len(set(names)) < len(names):
-        raise ExperimentError(f"{path}: two runs have the same name; rename one")
+    names: set[str] = set()
+    for run in experiment.runs:
+        if run.name in names:
+            raise ExperimentError(f"{path}: two runs have the same name; rename one")
+        if unknown := set(run.merge) - names:
+            raise ExperimentError(
+                f"{path}: {run.name} merges {min(unknown)!r}; name a run that stands before it"
+            )
+        names.add(run.name)
     return experiment
 
 
@@ -152,7 +190,7 @@ def run_experiment(
         name: see ``load_experiment``.
         out: the folder of the results.
         command: what the results shall say they were made by.
-        base: what to train.
+        base: what to train, where a run's settings name no base of their own.
         sample: measure on so many validation examples, drawn by seed 0; on all where left out.
         only: the runs to do; all where left out.
         progress: told the run, steps done, steps in all, and what is happening.
@@ -162,24 +200,19 @@ def run_experiment(
             that are there were made with another base or other data.
         ValueError: a run's settings are wrong, or it cannot be trained.
     """
-    from octoplan.training.train import Settings
-
     experiment = load_experiment(name)
     if unknown := set(only) - {run.name for run in experiment.runs}:
         raise ExperimentError(f"{name} has no run {sorted(unknown)[0]!r}")
-    data, held_out = _files(experiment.data), _files(experiment.validation)
-    validation = list(read_examples(held_out))
-    if sample is not None and sample < len(validation):
-        validation = random.Random(0).sample(validation, sample)
     stem = Path(name).stem
+    bench = _Bench(experiment, base, sample, out / "work" / stem)
     path = out / f"{stem}.json"
     results = _resumed(
         path,
         Results(
             experiment=experiment,
             command=command,
-            base={base: find_base(base).digest},
-            data=fingerprint([*data, *held_out]),
+            bases={name: find_base(name).digest for name in bench.bases()},
+            data=fingerprint(bench.files),
             sample=sample,
         ),
     )
@@ -188,30 +221,25 @@ def run_experiment(
         for seed in run.seeds:
             if (run.name, seed) in done or (only and run.name not in only):
                 continue
-            settings = Settings(**experiment.settings | run.settings, base=base, seed=seed)
-            examples = _drawn(list(read_examples(data)), run.examples, seed)
-            work = out / "work" / stem / f"{re.sub(r'[^a-z0-9]+', '-', run.name.lower())}-{seed}"
             results.results.append(
-                _result(run, settings, examples, validation, experiment.functions, work, progress)
+                bench.result(run, seed, lambda *told, name=run.name: progress(name, *told))
             )
             out.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".part")
             part.write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
             part.replace(path)
-            path.with_suffix(".md").write_text(table(results), encoding="utf-8")
-            picture(results, path.with_suffix(".png"))
-            shutil.rmtree(work)
+            write_table(results, path)
+            bench.tidy(run, seed)
+    bench.tidy()
     return results
 
 
-def _files(patterns: Iterable[str]) -> list[Path]:
-    found: list[Path] = []
-    for pattern in patterns:
-        files = sorted(Path().glob(pattern))
-        if not files:
-            raise ExperimentError(f"there is no {pattern} here; run this in a checkout of octoplan")
-        found += files
-    return found
+def write_table(results: Results, path: Path) -> None:
+    """Write the table and the picture beside the results' file."""
+    from octoplan.experiments.table import picture, table
+
+    path.with_suffix(".md").write_text(table(results), encoding="utf-8")
+    picture(results, path.with_suffix(".png"))
 
 
 def _resumed(path: Path, fresh: Results) -> Results:
@@ -222,126 +250,156 @@ def _resumed(path: Path, fresh: Results) -> Results:
         found = Results.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise ExperimentError(f"{path} holds no results; move it away") from error
-    for name in ("base", "data", "sample"):
+    for name in ("bases", "data", "sample"):
         if getattr(found, name) != getattr(fresh, name):
             raise ExperimentError(f"{path} was made with another {name}; move it away")
     return fresh.model_copy(update={"results": found.results})
 
 
-def _drawn(examples: list[Example], n: int | None, seed: int) -> list[Example]:
-    if n is None:
-        return examples
-    if n > len(examples):
-        raise ExperimentError(f"there are {len(examples)} training examples, fewer than {n}")
-    return random.Random(seed).sample(examples, n)
+class _Bench:
+    """What the runs of an experiment share: its data, and the folder in which they work.
 
+    Args:
+        base: trained where a run's settings name no other.
+        sample: measure on so many examples; on all where None.
+        work: where the adapters are while they are needed.
+    """
 
-def _result(
-    run: Run,
-    settings: Any,
-    examples: list[Example],
-    validation: list[Example],
-    functions: str,
-    work: Path,
-    progress: Callable[[str, int, int, str], None],
-) -> Result:
-    """Train one planner and measure it, with the action model that ships."""
-    from octoplan.training.train import train
+    def __init__(self, experiment: Experiment, base: str, sample: int | None, work: Path) -> None:
+        self.experiment = experiment
+        self._base = base
+        self._sample = sample
+        self._work = work
+        data, held_out = _files(experiment.data), _files(experiment.validation)
+        self.files = [*data, *held_out]
+        self._names = experiment.measure == "names"
+        if self._names:
+            (functions,) = _files([experiment.functions])
+            self.files.append(functions)
+            self._functions = ultratool.read_functions(functions)
+            self._examples, self._validation = (
+                [example for file in files for example in ultratool.read_requests(file)]
+                for files in (data, held_out)
+            )
+        else:
+            self._functions = load_function_sets(experiment.functions)
+            self._examples = list(read_examples(data))
+            self._validation = list(read_examples(held_out))
 
-    def told(done: int, total: int, text: str) -> None:
-        progress(run.name, done, total, text)
+    def bases(self) -> list[str]:
+        """The names of all bases that the runs train."""
+        return sorted({self._settings(run, 0).base for run in self.experiment.runs})
 
-    if not (work / "octoplan.json").exists():
-        work.mkdir(parents=True, exist_ok=True)
-        known = load_function_sets(functions)
-        train(settings, examples, validation, known, work, told, {})
-    record = json.loads((work / "training.json").read_text(encoding="utf-8"))
-    subject = Octoplan.load(settings.base, planner=work)
-    started = time.monotonic()
-    found = evaluate(
-        subject,
-        validation,
-        [PlanOracle(), CallOracle()],
-        {},
-        lambda done, total: told(done, total, f"plans ({time.monotonic() - started:.0f} s)"),
-    )
-    return Result(
-        run=run.name,
-        seed=settings.seed,
-        examples=len(examples),
-        settings=record["settings"],
-        date=datetime.now(UTC).date().isoformat(),
-        hardware=record["hardware"] + f"; measured on {os.cpu_count()} cores, {platform.machine()}",
-        training_seconds=record["seconds"],
-        train_loss=record["train_loss"],
-        plan=found.figures["all"]["plan"],
-        call=found.figures["all"]["call"],
-    )
+    def result(self, run: Run, seed: int, told: Told) -> Result:
+        """Train one planner, or merge some, and measure it."""
+        adapter = self._adapter(run, seed, told)
+        training = adapter / "training.json"
+        record = json.loads(training.read_text(encoding="utf-8")) if training.exists() else {}
+        base = self._settings(run, seed).base
+        held_out = self._held_out(run)
 
+        def measuring(done: int, total: int) -> None:
+            told(done, total, "planning")
 
-# ---------------------------------------------------------------- the table and the picture
-
-
-def _rows(results: Results) -> list[tuple[Run, list[Result]]]:
-    by_run = [
-        (run, [result for result in results.results if result.run == run.name])
-        for run in results.experiment.runs
-    ]
-    return [(run, found) for run, found in by_run if found]
-
-
-def _pooled(scores: Sequence[Score]) -> Score:
-    """The scores of several seeds as one."""
-    right, n = sum(s.right for s in scores), sum(s.n for s in scores)
-    return score([True] * right + [False] * (n - right))
-
-
-def table(results: Results) -> str:
-    """The table in Markdown, beside the paper's figures."""
-    experiment = results.experiment
-    lines = [
-        f"# {experiment.title}",
-        "",
-        f"Published: {experiment.paper}. Ours: {', '.join(results.base)}; the share of plans that "
-        "are right by the exact oracle, with Wilson's 95 % interval (over all seeds together).",
-        "",
-        "| run | published | plan | call | n | examples | seeds | minutes each |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for run, found in _rows(results):
-        plan, call = _pooled([r.plan for r in found]), _pooled([r.call for r in found])
-        spread = ", ".join(f"{r.plan.percent:.1f}" for r in found) if len(found) > 1 else ""
-        minutes = statistics.mean(r.training_seconds for r in found) / 60
-        lines.append(
-            f"| {run.name} | {'–' if run.paper is None else f'{run.paper:.1f} %'} "
-            f"| {plan}{f' ({spread})' if spread else ''} | {call} | {plan.n} "
-            f"| {found[0].examples} | {', '.join(str(r.seed) for r in found)} | {minutes:.1f} |"
+        if self._names:
+            scores = ultratool.measure(adapter, base, self._functions, held_out, measuring)
+        else:
+            subject = Octoplan.load(base, planner=adapter)
+            oracles: list[Oracle] = [PlanOracle(), CallOracle()]
+            found = evaluate(subject, held_out, oracles, {}, measuring, alone=False)
+            scores = dict(found.figures["all"])
+        here = f"{os.cpu_count()} CPU cores, {platform.machine()}"
+        return Result(
+            run=run.name,
+            seed=seed,
+            examples=len(self._learned(run, seed)) if record else 0,
+            settings=record.get("settings", {}),
+            date=datetime.now(UTC).date().isoformat(),
+            hardware=f"{record.get('hardware', here)}; measured on {here}",
+            training_seconds=record.get("seconds", 0.0),
+            train_loss=record.get("train_loss"),
+            scores=scores,
+            prompt_tokens=self._prompt_tokens(adapter, base, held_out),
         )
-    return "\n".join(lines) + "\n"
+
+    def tidy(self, run: Run | None = None, seed: int = 0) -> None:
+        """Remove a run's adapter if no other run merges it; without a run, all adapters."""
+        if run is None:
+            shutil.rmtree(self._work, ignore_errors=True)
+        elif not any(run.name in other.merge for other in self.experiment.runs):
+            shutil.rmtree(self._place(run, seed), ignore_errors=True)
+
+    def _place(self, run: Run, seed: int) -> Path:
+        return self._work / f"{re.sub(r'[^a-z0-9]+', '-', run.name.lower())}-{seed}"
+
+    def _settings(self, run: Run, seed: int) -> "Settings":
+        from octoplan.training.train import Settings
+
+        given = {"base": self._base} | self.experiment.settings | run.settings
+        return Settings(**given, seed=seed)
+
+    def _adapter(self, run: Run, seed: int, told: Told) -> Path:
+        """The folder of a run's adapter; it is made if it is not there."""
+        from octoplan.training.merge import merge
+        from octoplan.training.train import train
+
+        place = self._place(run, seed)
+        if (place / "octoplan.json").exists():
+            return place
+        if run.merge:
+            parts = [self._adapter(self._named(name), seed, told) for name in run.merge]
+            place.mkdir(parents=True, exist_ok=True)
+            told(0, len(parts), "merging")
+            merge(parts, place, run.method)
+            return place
+        place.mkdir(parents=True, exist_ok=True)
+        examples, held_out = self._learned(run, seed), self._held_out(run)
+        functions = self._functions
+        train(self._settings(run, seed), examples, held_out, functions, place, told, {})
+        return place
+
+    def _named(self, name: str) -> Run:
+        return next(run for run in self.experiment.runs if run.name == name)
+
+    def _domains(self, run: Run) -> set[str]:
+        return {*run.domains, *(d for name in run.merge for d in self._domains(self._named(name)))}
+
+    def _within(self, run: Run, examples: list[Example]) -> list[Example]:
+        domains = self._domains(run)
+        return [e for e in examples if domains.issuperset(e.domains)] if domains else examples
+
+    def _learned(self, run: Run, seed: int) -> list[Example]:
+        examples = self._within(run, self._examples)
+        if run.examples is None:
+            return examples
+        if run.examples > len(examples):
+            raise ExperimentError(
+                f"there are {len(examples)} training examples, fewer than {run.examples}"
+            )
+        return random.Random(seed).sample(examples, run.examples)
+
+    def _held_out(self, run: Run) -> list[Example]:
+        examples = self._within(run, self._validation)
+        if self._sample is None or self._sample >= len(examples):
+            return examples
+        if self._domains(run):
+            return drawn_by(examples, self._sample, 0, by=("domains",))
+        return random.Random(0).sample(examples, self._sample)
+
+    def _prompt_tokens(self, adapter: Path, base: str, held_out: Sequence[Example]) -> float:
+        from octoplan.training.base import load_tokenizer
+
+        planner = Adapter.load(adapter, "planner")
+        tokenizer = load_tokenizer(find_base(base))
+        prompts = [planner.planner_prompt(example.query) for example in held_out]
+        return round(sum(map(len, tokenizer(prompts)["input_ids"])) / len(prompts), 1)
 
 
-def picture(results: Results, path: Path) -> None:
-    """The table as bars with their intervals, and the published figures as marks."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    rows = _rows(results)
-    figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.45 * len(rows)))
-    for place, (run, found) in enumerate(rows):
-        plan = _pooled([r.plan for r in found])
-        share = plan.percent or 0.0
-        errors = [[share - plan.interval[0]], [plan.interval[1] - share]]
-        axes.barh(place, share, 0.6, color="tab:blue", xerr=errors, capsize=3)
-        if run.paper is not None:
-            axes.plot(run.paper, place, "D", color="tab:orange")
-    axes.plot(math.nan, math.nan, "D", color="tab:orange", label="published")
-    axes.set_yticks(range(len(rows)), [run.name for run, _ in rows])
-    axes.invert_yaxis()
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("right plans, %")
-    axes.set_title(results.experiment.title)
-    axes.legend(loc="lower right")
-    figure.savefig(path, dpi=120, bbox_inches="tight", metadata={"Software": None})
-    pyplot.close(figure)
+def _files(patterns: Iterable[str]) -> list[Path]:
+    found: list[Path] = []
+    for pattern in patterns:
+        files = sorted(Path().glob(pattern))
+        if not files:
+            raise ExperimentError(f"there is no {pattern} here; run this in a checkout of octoplan")
+        found += files
+    return found

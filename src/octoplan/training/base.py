@@ -12,12 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from octoplan.models.bases import Base
-
-
-def cache_folder() -> Path:
-    """Where dequantised bases are kept: ``$XDG_CACHE_HOME/octoplan`` or ``~/.cache/octoplan``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "octoplan"
+from octoplan.models.bases import Base, cache_folder
 
 
 def _dequantised(gguf: Path, digest: str) -> Path:
@@ -45,9 +40,17 @@ def load_base(base: Base, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrain
         base: the base; a GGUF is dequantised and cached.
         dtype: of the weights: float32 for full fine-tuning, bfloat16 under LoRA.
     """
-    source = str(_dequantised(base.gguf, base.digest)) if base.gguf else base.name
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    source = _source(base)
     # For the short sequences of plans, eager attention trains a third faster on CPUs than SDPA.
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, attn_implementation=attention)
-    return model, tokenizer
+    return model, load_tokenizer(base)
+
+
+def load_tokenizer(base: Base) -> PreTrainedTokenizerBase:
+    """The base's tokenizer alone."""
+    return AutoTokenizer.from_pretrained(_source(base))
+
+
+def _source(base: Base) -> str:
+    return str(_dequantised(base.gguf, base.digest)) if base.gguf else base.name

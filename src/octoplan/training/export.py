@@ -10,6 +10,8 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from octoplan.models.adapters import GGUF_FILE
+
 _ARCHITECTURES = {
     "llama": gguf.MODEL_ARCH.LLAMA,
     "qwen2": gguf.MODEL_ARCH.QWEN2,
@@ -42,6 +44,23 @@ def check_architecture(model_type: str) -> gguf.MODEL_ARCH:
     if model_type not in _ARCHITECTURES:
         raise ValueError(f"adapters of {model_type} models cannot be written as GGUF yet")
     return _ARCHITECTURES[model_type]
+
+
+def write_adapter(model: PeftModel, base: str, folder: Path) -> None:
+    """Write the adapter named "default" of a PEFT model, for PEFT and as GGUF.
+
+    PEFT's file is in half precision: what is lost by that, llama.cpp never sees.
+
+    Args:
+        base: the base's name; where its copy lies is this machine's business.
+
+    Raises:
+        ValueError: see ``adapter_to_gguf``.
+    """
+    model.peft_config["default"].base_model_name_or_path = base
+    weights = {key: value.half() for key, value in model.state_dict().items() if ".lora_" in key}
+    model.save_pretrained(str(folder), state_dict=weights, save_embedding_layers=False)
+    adapter_to_gguf(model, folder / GGUF_FILE)
 
 
 def adapter_to_gguf(model: PeftModel, path: Path) -> None:

@@ -28,13 +28,13 @@ from trl import SFTConfig, SFTTrainer
 from octoplan.data.augment import variations
 from octoplan.data.held_out import without_held_out
 from octoplan.functions import FunctionSet
-from octoplan.models.adapters import GGUF_FILE, MODEL_FILE, Adapter, Symbol
+from octoplan.models.adapters import MODEL_FILE, Adapter, Symbol
 from octoplan.models.bases import DEFAULT_BASE, Base, find_base
 from octoplan.plans import Example, write_plan
 from octoplan.training import encode
 from octoplan.training.base import load_base
 from octoplan.training.card import model_card
-from octoplan.training.export import adapter_to_gguf, check_architecture, model_to_gguf
+from octoplan.training.export import check_architecture, model_to_gguf, write_adapter
 
 Progress = Callable[[int, int, str], None]
 """Told of training as it goes: steps done, steps in all, and what is happening."""
@@ -149,72 +149,58 @@ def train(
     set_seed(settings.seed)
     base = find_base(settings.base)
     examples, left_out = without_held_out(examples, validation)
-    full = settings.method == "full"
-    model, tokenizer = load_base(base, torch.float32 if full else torch.bfloat16)
-    if not full:
-        check_architecture(model.config.model_type)
     start = _start(settings, base, functions)
-    if not full:
-        model = _with_adapter(model, settings, start)
-        lora = model.peft_config["default"]
-        settings = settings.model_copy(update={"rank": lora.r, "alpha": lora.lora_alpha})
+    model, tokenizer, settings = _model(settings, base, start)
+    template = encode.planner_template(tokenizer)
+    symbols: dict[str, Symbol] = {}
+    if settings.role == "action":
+        symbols = _symbols(start, examples, functions, model, tokenizer)
+
+    def rows(some: list[Example]) -> list[encode.Row]:
+        if settings.role == "planner":
+            return list(encode.planner_rows(some, tokenizer, template))
+        return list(encode.action_rows(some, tokenizer, functions, symbols))
+
     learned = examples * settings.epochs
     if settings.augment:
         learned = list(variations(examples, functions, settings.epochs, settings.seed))
-    template = encode.planner_template(tokenizer)
-    symbols: dict[str, Symbol] = {}
-    if settings.role == "planner":
-        rows = [list(encode.planner_rows(e, tokenizer, template)) for e in (learned, validation)]
-    else:
-        if start is not None:
-            symbols = {function.name: start.symbols[function.name] for function in functions}
-        else:
-            symbols = _choose_symbols(examples, functions, model, tokenizer)
-        rows = [
-            list(encode.action_rows(e, tokenizer, functions, symbols))
-            for e in (learned, validation)
-        ]
-    if not rows[0]:
+    learned_rows = rows(learned)
+    if not learned_rows:
         raise ValueError("the examples hold nothing to learn; give examples with steps and calls")
-    report = _Report(progress)
+    # In order of length: batches without much padding.
+    held_out_rows = sorted(rows(validation), key=lambda row: len(row["input_ids"]))
     checkpoints = out / "checkpoints"
     trainer = _Trainer(
         model=model,
         processing_class=tokenizer,
-        args=_arguments(settings, checkpoints, len(rows[0]), bool(rows[1])),
-        train_dataset=Dataset.from_list(rows[0]),
-        eval_dataset=Dataset.from_list(rows[1]) if rows[1] else None,
+        args=_arguments(settings, checkpoints, len(learned_rows), bool(held_out_rows)),
+        train_dataset=Dataset.from_list(learned_rows),
+        eval_dataset=Dataset.from_list(held_out_rows) if held_out_rows else None,
         optimizers=(_optimizer(model, settings), None),
-        callbacks=[report],
+        callbacks=[_Report(progress)],
     )
     started = time.monotonic()
     checkpoint = _last_checkpoint(checkpoints)
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    seconds = time.monotonic() - started
-    losses = [
-        {"epoch": round(entry["epoch"] * settings.epochs, 4)}
-        | {k: entry[k] for k in ("loss", "eval_loss") if k in entry}
-        for entry in trainer.state.log_history
-    ]
     card = {
         "settings": settings.model_dump(),
         "provenance": provenance,
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": _hardware(),
-        "seconds": round(seconds, 1),
+        "seconds": round(time.monotonic() - started, 1),
         "resumed_after": _steps(checkpoint) if checkpoint else 0,
         "left_out": left_out,
-        "training": encode.describe(rows[0]),
-        "validation": encode.describe(rows[1]),
+        "training": encode.describe(learned_rows),
+        "validation": encode.describe(held_out_rows),
         "train_loss": result.training_loss,
-        "losses": losses,
+        "losses": _losses(trainer, settings.epochs),
     }
-    _write(trainer, out, base, full)
+    _write(trainer, out, base, settings.method == "full")
     adapter = Adapter(
         role=settings.role,
         base=base.name,
         base_digest=base.digest,
-        whole=full,
+        whole=settings.method == "full",
         template=template if settings.role == "planner" else "",
         words=encode.plan_words(examples) if settings.role == "planner" else (),
         functions=functions,
@@ -228,9 +214,37 @@ def train(
     return card
 
 
-def _choose_symbols(
-    examples: list[Example], functions: FunctionSet, model: Any, tokenizer: Any
+def _model(settings: Settings, base: Base, start: Adapter | None) -> tuple[Any, Any, Settings]:
+    """What is trained, its tokenizer, and the settings with the rank and alpha that it has."""
+    if settings.method == "full":
+        return *load_base(base, torch.float32), settings
+    model, tokenizer = load_base(base, torch.bfloat16)
+    check_architecture(model.config.model_type)
+    model = _with_adapter(model, settings, start)
+    lora = model.peft_config["default"]
+    update = {"rank": lora.r, "alpha": lora.lora_alpha}
+    return model, tokenizer, settings.model_copy(update=update)
+
+
+def _losses(trainer: SFTTrainer, epochs: int) -> list[dict[str, float]]:
+    """The losses by epoch of the data; the trainer's own epoch is all of ours."""
+    return [
+        {"epoch": round(entry["epoch"] * epochs, 4)}
+        | {k: entry[k] for k in ("loss", "eval_loss") if k in entry}
+        for entry in trainer.state.log_history
+    ]
+
+
+def _symbols(
+    start: Adapter | None,
+    examples: list[Example],
+    functions: FunctionSet,
+    model: Any,
+    tokenizer: Any,
 ) -> dict[str, Symbol]:
+    """The functional tokens: those of the adapter to train on from, or newly chosen ones."""
+    if start is not None:
+        return {function.name: start.symbols[function.name] for function in functions}
     texts = [
         "\n".join([e.query, write_plan(e.steps), *(write_plan(b.steps) for b in e.branches)])
         for e in examples
@@ -323,21 +337,14 @@ def _write(trainer: SFTTrainer, out: Path, base: Base, full: bool) -> None:
 
     Only a base that is GGUF itself can be written as a whole; of others, convert-hf-to-gguf makes
     ``model.gguf``.
-
-    PEFT's file is in half precision: what is lost by that, llama.cpp never sees.
     """
-    if full:
-        trainer.save_model(str(out))
-        (out / "training_args.bin").unlink(missing_ok=True)
-        if base.gguf is not None:
-            model_to_gguf(trainer.model, base.gguf, out / MODEL_FILE)
+    if not full:
+        write_adapter(trainer.model, base.name, out)
         return
-    model = trainer.model
-    # The base's name: where its copy lies is this machine's business.
-    model.peft_config["default"].base_model_name_or_path = base.name
-    weights = {key: value.half() for key, value in model.state_dict().items() if ".lora_" in key}
-    model.save_pretrained(str(out), state_dict=weights, save_embedding_layers=False)
-    adapter_to_gguf(model, out / GGUF_FILE)
+    trainer.save_model(str(out))
+    (out / "training_args.bin").unlink(missing_ok=True)
+    if base.gguf is not None:
+        model_to_gguf(trainer.model, base.gguf, out / MODEL_FILE)
 
 
 def _hardware() -> str:
