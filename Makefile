@@ -9,7 +9,7 @@ DEMO ?= Find my presentation for tomorrow's meeting, connect to the conference r
 PIP := .venv/bin/python -m pip install -q --disable-pip-version-check
 
 demo: .venv/light  ## carry out a request on the simulated phone: make demo DEMO="…"
-	@.venv/bin/octoplan run "$(DEMO)"
+	@.venv/bin/octoplan run --yes "$(DEMO)"
 
 lint: .venv/full  ## check style and types
 	@.venv/bin/ruff check -q

@@ -21,10 +21,10 @@ def main() -> None:
     with Agent.load() as agent:
         run = Run(REQUEST)
         view = RunView(run)
-        for event in agent.stream(REQUEST, run):
+        for event in agent.stream(run):
             view.hear(event)
     view.over = True
-    console.print(Text.assemble(("$ ", "bold green"), f'octoplan run "{REQUEST}"'), "")
+    console.print(Text.assemble(("$ ", "bold green"), f'octoplan run --yes "{REQUEST}"'), "")
     console.print(view)
     console.save_svg(str(Path(__file__).with_name("run.svg")), title="octoplan")
 

@@ -1,5 +1,6 @@
 """The real models, loaded once for all tests: the default base with the adapters that ship."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -7,6 +8,15 @@ import pytest
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import Base, find_base
 from octoplan.models.llamacpp import LlamaCpp
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The journal and the config of whoever runs the tests stay as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        yield
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_the_demo_request_is_carried_out(agent, tmp_path):
 def test_events_come_in_order(agent):
     agent.device = SimulatedDevice()
     run = Run("turn the wifi off, then set the brightness to 30")
-    events = list(agent.stream(run.request, run))
+    events = list(agent.stream(run))
     assert [type(event) for event in events] == [
         Step,
         Step,

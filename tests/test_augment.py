@@ -33,9 +33,7 @@ def loose(example: Example) -> set[str]:
     }
 
 
-def test_every_epoch_varies_the_data(
-    data: list[Example], varied: list[Example]
-) -> None:
+def test_every_epoch_varies_the_data(data: list[Example], varied: list[Example]) -> None:
     alone = [example for example in varied if "+" not in example.id]
     assert [example.id for example in alone] == [example.id for example in data] * 3
     epochs = [alone[start : start + len(data)] for start in range(0, len(alone), len(data))]

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from octoplan import __version__
 from octoplan.agent import Called, Ended, Event, Observation, Run
 from octoplan.cli import app
-from octoplan.display import show_run, write_call, write_json
+from octoplan.display import RunDisplay, write_call, write_json
 from octoplan.functions import load_function_sets
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import find_base
@@ -34,7 +34,7 @@ FIVE_STEPS = (
     "set an alarm for 7 am and take a screenshot"
 )
 COMMANDS = (
-    *("run", "plan", "act", "functions", "models", "train"),
+    *("run", "plan", "act", "runs", "show", "resume", "functions", "models", "train"),
     *("evaluate", "benchmark", "experiment"),
 )
 
@@ -106,6 +106,8 @@ def test_without_arguments_the_help_is_shown(arguments: list[str]) -> None:
         ["run", REQUEST, "--input", "requests.jsonl"],
         ["run", REQUEST, "--output", "plans.jsonl"],
         ["run", REQUEST, "--threads", "0"],
+        ["run", REQUEST, "--confirm", "perhaps"],
+        ["resume", "1", "--interrupted", "perhaps"],
         ["train", "dancer", "--data", "x", "--out", "y"],
     ],
 )
@@ -176,8 +178,9 @@ def test_function_sets_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_models() -> None:
     found = answer(invoke("models", "--json"))
-    (base,) = found["bases"]
+    base, larger = found["bases"]
     assert base["installed"] and base["name"] == "smollm2-135m"
+    assert larger["name"] == "gemma3-270m"
     assert base["size"] == Path(base["path"]).stat().st_size
     assert [adapter["role"] for adapter in found["adapters"]] == ["planner", "action"]
     assert all(adapter["functions"] == 87 for adapter in found["adapters"])
@@ -223,7 +226,7 @@ def test_a_device_file_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_failure_on_the_device_is_exit_code_1() -> None:
-    result = invoke("run", "text Zebulon Quux that dinner is ready", "--json")
+    result = invoke("run", "text Zebulon Quux that dinner is ready", "--json", "--yes")
     told = json.loads(result.stdout)
     assert result.exit_code == 1
     assert told["status"] == "failed"
@@ -427,7 +430,7 @@ def shown(events: Iterator[Event], run: Run) -> str:
     """What a terminal is sent for a run."""
     file = io.StringIO()
     terminal = {"force_terminal": True, "force_interactive": True, "width": 70}
-    show_run(events, run, Console(file=file, highlight=False, **terminal))
+    RunDisplay(Console(file=file, highlight=False, **terminal)).show(events, run)
     return file.getvalue()
 
 
@@ -436,7 +439,7 @@ def play(run: Run, result: str, failed: bool) -> Iterator[Event]:
     step = Step(text="Find [b]my[/b] keys")
     run.planning.lines = [step, Cannot(cannot="massage my feet")]
     yield from run.planning.lines
-    run.planning.seconds = 0.5
+    run.planned = True
     call = Call(function="find", arguments={"what": "[red]keys", "n": 2})
     run.steps.append(step.model_copy(update=call.model_dump()))
     yield Called(1, run.steps[0], 0.9, 0.5)
@@ -483,7 +486,7 @@ def test_ctrl_c_on_a_terminal_leaves_what_was_done() -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, force_interactive=True, width=70)
     with pytest.raises(KeyboardInterrupt):
-        show_run(stopped(run), run, console)
+        RunDisplay(console).show(stopped(run), run)
     assert "on the shelf" in file.getvalue()
     assert file.getvalue().endswith("\x1b[?25h")  # the cursor is shown again
 

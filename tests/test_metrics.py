@@ -7,6 +7,7 @@ import pytest
 from octoplan.evaluation.metrics import (
     Score,
     calls_right,
+    mean,
     normalised,
     outline,
     plan_right,
@@ -121,3 +122,12 @@ def test_a_score_is_a_share_with_its_interval(
     assert score(verdicts) == Score(
         right=sum(verdicts), n=len(verdicts), percent=percent, interval=interval
     )
+
+
+def test_a_mean_has_students_interval() -> None:
+    # 0.5 ± 2.776 · 0.3536 / √5, by the table of t for four degrees of freedom.
+    found = mean([0, 0.25, 0.5, 0.75, 1])
+    assert (found.n, found.percent) == (5, 50.0)
+    assert found.interval == pytest.approx((50 - 49.1, 50 + 49.1), abs=0.05)
+    assert mean([1.0, 1.0]).interval == (100, 100)
+    assert mean([0.3]).interval == (0, 100)

@@ -34,6 +34,25 @@ def test_a_base_that_is_not_installed_names_the_one_command(monkeypatch):
         find_base("absent")
 
 
+def test_a_base_in_parts_is_assembled_once(tmp_path, monkeypatch):
+    package = tmp_path / "parted"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "def assemble(path):\n"
+        "    path.parent.mkdir(parents=True, exist_ok=True)\n"
+        "    with path.open('xb') as file:\n"
+        "        file.write(b'GGUF and more')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    parted = bases._Package("parted", "whole.gguf", "pip install x", "none", parts=True)
+    monkeypatch.setitem(bases.BASES, "parted", parted)
+    found = find_base("parted")
+    assert found.gguf == tmp_path / "cache" / "octoplan" / "whole.gguf"
+    (package / "__init__.py").write_text("raise AssertionError('assembled twice')")
+    assert find_base("parted") == found
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [("nonsense", "unknown base"), ("missing.gguf", "cannot read the base missing.gguf")],

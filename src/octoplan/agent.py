@@ -9,7 +9,7 @@ with Agent.load() as agent:
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Literal, Self
 
 from octoplan.action import ActionModel
 from octoplan.devices import Device, DeviceFailure
+from octoplan.functions import Function
+from octoplan.journal import Record
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import DEFAULT_BASE
 from octoplan.models.llamacpp import load_engines
@@ -53,11 +55,21 @@ class Observation:
     seconds: float
 
 
+Status = Literal["done", "failed", "declined", "asks", "waits", "cannot"]
+"""How a run ends; one that failed or was declined can be gone on with."""
+
+UNKNOWN = "not known: the run was interrupted"
+"""The result of a call that was interrupted and is counted as done."""
+
+Permit = Callable[[Function, Call], str | None]
+"""Decides whether a call may run: None, or why not."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """The run is over, and why."""
 
-    status: Literal["done", "failed", "asks", "waits", "cannot"]
+    status: Status
     message: str
 
 
@@ -71,6 +83,8 @@ class Run:
 
     Attributes:
         request: what the user said.
+        record: where the run is recorded as it goes; nowhere where None.
+        planned: whether the plan is complete.
         planning: the plan, its confidence and the time that it took.
         steps: the steps that were acted on, with their calls.
         observations: what came of the calls.
@@ -80,6 +94,8 @@ class Run:
     """
 
     request: str
+    record: Record | None = None
+    planned: bool = False
     planning: Planning = field(default_factory=Planning)
     steps: list[Step] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
@@ -87,6 +103,23 @@ class Run:
     confidence: float = 1.0
     seconds: float = 0.0
     changes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """The run of a record, to go on with: what is finished in it will not be done again.
+
+        A step that failed is begun again, and so is one that was interrupted: see ``under_way``.
+        """
+        run = cls(record.request, record, confidence=record.confidence)
+        if record.lines is not None:
+            run.planned = True
+            run.planning.lines = list(record.lines)
+        run.steps = [step for _, step in sorted(record.steps.items())]
+        for number, result in sorted(record.results.items()):
+            if not result.failed:
+                call = record.calls[number]
+                run.observations.append(Observation(number, call, result.text, False, 0.0))
+        return run
 
     @property
     def lines(self) -> list[Line]:
@@ -151,7 +184,7 @@ class Agent:
             RequestError: the request is empty or too long.
         """
         started = time.perf_counter()
-        run = Run(request, self.planner.plan(request))
+        run = Run(request, planned=True, planning=self.planner.plan(request))
         run.confidence = run.planning.confidence
         for line in run.planning.lines:
             if isinstance(line, Step):
@@ -159,48 +192,51 @@ class Agent:
         run.seconds = time.perf_counter() - started
         return run
 
-    def run(self, request: str) -> Run:
+    def run(self, request: str, record: Record | None = None, permit: Permit | None = None) -> Run:
         """Carry a request out.
+
+        Args:
+            record: where the run is recorded.
+            permit: asked before each call; all may run where left out.
 
         Raises:
             RequestError: the request is empty or too long.
             DeviceError: the device cannot be used.
+            JournalError: the run cannot be recorded; the next call was not made.
         """
-        run = Run(request)
-        for _ in self.stream(request, run):
+        run = Run(request, record)
+        for _ in self.stream(run, permit):
             pass
         return run
 
-    def stream(self, request: str, run: Run) -> Generator[Event, None, None]:
-        """Carry a request out and yield every event as it happens; ``run`` is kept up to date.
+    def stream(self, run: Run, permit: Permit | None = None) -> Generator[Event, None, None]:
+        """Carry a run out, or go on with it, and yield every event as it happens.
 
-        Closing the generator stops the models at the next token, and nothing more is done.
+        Closing the generator stops the models at the next token, and nothing more is done. See
+        ``run`` for the rest.
         """
         assert self.device is not None, "an agent without a device can only plan"
         started = time.perf_counter()
-        yield from self.planner.stream(request, run.planning)
-        run.confidence = run.planning.confidence
-        for event in self._carry_out(run, self.device):
+        if not run.planned:
+            yield from self.planner.stream(run.request, run.planning)
+            run.planned = True
+            run.confidence = run.planning.confidence
+            if run.record is not None:
+                run.record.planned(run.planning.lines, run.confidence)
+        for event in self._carry_out(run, self.device, permit):
             run.seconds = time.perf_counter() - started
             yield event
         run.changes = self.device.changes()
 
-    def _carry_out(self, run: Run, device: Device) -> Iterator[Event]:
+    def _carry_out(self, run: Run, device: Device, permit: Permit | None) -> Iterator[Event]:
+        number = 0
         for line in run.planning.lines:
             match line:
                 case Step():
-                    called = self._act(run, line)
-                    yield called
-                    if called.step.call is None:
-                        yield self._end(run, "failed", f"step {called.number} could not be read")
-                        return
-                    observation = self._observe(run, called.number, called.step.call, device)
-                    yield observation
-                    if observation.failed:
-                        left = len(run.planning.lines) - called.number
-                        rest = "; the steps after it were not run" if left else ""
-                        reason = f"step {called.number} failed: {observation.result}{rest}"
-                        yield self._end(run, "failed", reason)
+                    number += 1
+                    if number > len(run.observations):
+                        yield from self._do(run, number, line, device, permit)
+                    if run.ended is not None:
                         return
                 case Ask():
                     yield self._end(run, "asks", line.ask)
@@ -220,6 +256,41 @@ class Agent:
         else:
             yield self._end(run, "done", "all steps done" if run.steps else "nothing to do")
 
+    def _do(
+        self, run: Run, number: int, line: Step, device: Device, permit: Permit | None
+    ) -> Iterator[Event]:
+        """Do one step; the run has ended if it could not be done."""
+        if number <= len(run.steps):  # begun before the run was interrupted
+            called = Called(number, run.steps[number - 1], 1.0, 0.0)
+        else:
+            called = self._act(run, line)
+        yield called
+        if called.step.call is None:
+            yield self._end(run, "failed", f"step {number} could not be read")
+            return
+        results = {o.number: o.result for o in run.observations}
+        unknown = [f"${number}" for number, result in results.items() if result == UNKNOWN]
+        if missing := sorted(set(unknown) & set(map(str, called.step.call.arguments.values()))):
+            what = f"step {number} needs the result of step {missing[0][1:]}, which is not known"
+            yield self._end(run, "failed", f"{what}; say it as a new request")
+            return
+        call = called.step.call.filled(results)
+        reason = permit(device.functions[call.function], call) if permit else None
+        if reason is not None:
+            yield self._end(run, "declined", f"step {number} was not done: {reason}")
+            return
+        if run.record is not None:
+            run.record.begins(number, called.step, call, run.confidence)
+        observation = self._observe(number, call, device)
+        if run.record is not None:
+            run.record.came(number, observation.result, observation.failed)
+        run.observations.append(observation)
+        yield observation
+        if observation.failed:
+            left = len(run.planning.lines) - number
+            rest = "; the steps after it were not run" if left else ""
+            yield self._end(run, "failed", f"step {number} failed: {observation.result}{rest}")
+
     def _act(self, run: Run, line: Step) -> Called:
         action = self.action.act(line.text, run.steps)
         call = action.call
@@ -230,21 +301,18 @@ class Agent:
         run.confidence *= action.confidence
         return Called(len(run.steps), step, action.confidence, action.seconds)
 
-    def _observe(self, run: Run, number: int, call: Call, device: Device) -> Observation:
+    @staticmethod
+    def _observe(number: int, call: Call, device: Device) -> Observation:
         started = time.perf_counter()
-        results = {o.number: o.result for o in run.observations if not o.failed}
-        call = call.filled(results)
         try:
             result, failed = device.call(call.function, call.arguments), False
         except DeviceFailure as failure:
             result, failed = str(failure), True
-        observation = Observation(number, call, result, failed, time.perf_counter() - started)
-        run.observations.append(observation)
-        return observation
+        return Observation(number, call, result, failed, time.perf_counter() - started)
 
     @staticmethod
-    def _end(
-        run: Run, status: Literal["done", "failed", "asks", "waits", "cannot"], message: str
-    ) -> Ended:
+    def _end(run: Run, status: Status, message: str) -> Ended:
         run.ended = Ended(status, message)
+        if run.record is not None:
+            run.record.ended(status, message)
         return run.ended

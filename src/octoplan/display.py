@@ -8,19 +8,24 @@ as Rich's markup.
 """
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.filesize import decimal
 from rich.live import Live
+from rich.prompt import Confirm
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from octoplan.agent import Called, Ended, Event, Observation, Run
 from octoplan.functions import Function, FunctionSet
+from octoplan.journal import Entry, Record, Summary
 from octoplan.plans import Call, Line, Step, one_line, write_line
+
+_STATUS_STYLE = {"done": "bold green", "failed": "bold red"}
 
 
 def write_call(call: Call) -> str:
@@ -64,20 +69,16 @@ class RunView:
                 rows.add_row(self._mark(number), f"{number}.", self._step(number, line))
             else:
                 rows.add_row("", "", Text(write_line(line), "yellow"))
-        if not self.over and not self._planned:
+        if not self.over and not self.run.planned:
             rows.add_row(self._spinner, "", Text("planning", "dim"))
         return Group(rows, *self._end())
-
-    @property
-    def _planned(self) -> bool:
-        return self.run.planning.seconds > 0
 
     def _mark(self, number: int) -> RenderableType:
         observations = self.run.observations
         if number <= len(observations):
             failed = observations[number - 1].failed
             return Text("✗", "bold red") if failed else Text("✓", "bold green")
-        under_way = self._planned and not self.over and number == len(observations) + 1
+        under_way = self.run.planned and not self.over and number == len(observations) + 1
         return self._spinner if under_way else Text("·", "dim")
 
     def _step(self, number: int, step: Step) -> Text:
@@ -86,7 +87,8 @@ class RunView:
             text.append("\n" + write_call(step.call), "cyan")
         if number <= len(self.run.observations):
             observation = self.run.observations[number - 1]
-            text.append(f"  {self._seconds[number]:.2f} s", "dim")
+            if number in self._seconds:  # else it was done before the run was interrupted
+                text.append(f"  {self._seconds[number]:.2f} s", "dim")
             for line in observation.result.splitlines():
                 text.append("\n" + one_line(line), "red" if observation.failed else "dim")
         return text
@@ -98,23 +100,48 @@ class RunView:
         yield Text()
         for change in self.run.changes:
             yield Text.assemble(("  changed  ", "dim"), one_line(change))
-        style = {"done": "bold green", "failed": "bold red"}.get(ended.status, "bold yellow")
+        style = _STATUS_STYLE.get(ended.status, "bold yellow")
         message = (one_line(ended.message), style)
         yield Text.assemble(message, (f"  {_summary(self.run)}", "dim"))
 
 
-def show_run(events: Iterable[Event], run: Run, console: Console) -> None:
-    """Show a run while its events come: live on a terminal, in plain lines elsewhere."""
-    if not console.is_interactive:
-        _tell(events, run)
-        return
-    view = RunView(run)
-    with Live(view, console=console, refresh_per_second=12):
+class RunDisplay:
+    """Shows a run while its events come: live on a terminal, in plain lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+
+    @property
+    def has_a_person(self) -> bool:
+        """Whether somebody is there who can be asked."""
+        return self._console.is_interactive and sys.stdin.isatty()
+
+    def show(self, events: Iterable[Event], run: Run) -> None:
+        """Show the run until its events end."""
+        if not self._console.is_interactive:
+            _tell(events, run)
+            return
+        view = RunView(run)
+        with Live(view, console=self._console, refresh_per_second=12) as self._live:
+            try:
+                for event in events:
+                    view.hear(event)
+            finally:
+                view.over = True
+                self._live = None
+
+    def ask(self, question: str) -> bool:
+        """Ask the person at the terminal, below the run as it stands; no answer is no."""
+        if self._live is not None:
+            self._live.stop()
         try:
-            for event in events:
-                view.hear(event)
+            return Confirm.ask(Text(question, "bold"), console=self._console, default=False)
+        except EOFError:
+            return False
         finally:
-            view.over = True
+            if self._live is not None:
+                self._live.start()
 
 
 def _tell(events: Iterable[Event], run: Run) -> None:
@@ -162,6 +189,61 @@ def _plan_lines(lines: Iterable[Line]) -> Iterable[Text]:
 
 def _summary(run: Run) -> str:
     return f"{run.seconds:.1f} s, confidence {run.confidence:.0%}"
+
+
+# ---------------------------------------------------------------- the journal
+
+
+def show_runs(runs: Iterable[Summary], console: Console) -> None:
+    """Show a table of runs."""
+    table = _table("Run", "When", "", "Request")
+    for run in runs:
+        when = run.started.astimezone().strftime("%Y-%m-%d %H:%M")
+        status = Text(run.status, _STATUS_STYLE.get(run.status, "bold yellow"))
+        table.add_row(Text(str(run.id), "bold"), when, status, Text(one_line(run.request)))
+    console.print(table)
+
+
+def show_record(record: Record, console: Console) -> None:
+    """Show all that the journal has of a run, in order."""
+    console.print(Text(one_line(record.request), "bold"), soft_wrap=True)
+    place = record.device or "a device in memory"
+    console.print(Text(f"run {record.id}, on {place}", "dim"), soft_wrap=True)
+    for entry in record.entries:
+        at = Text(entry.at.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], "dim")
+        console.print(at, Text(one_line(_entry(entry))), soft_wrap=True)
+
+
+def _entry(entry: Entry) -> str:
+    content = entry.content
+    match entry.kind:
+        case "plan":
+            lines = [line.get("text") or json.dumps(line) for line in content["lines"]]
+            return f"plan: {'; '.join(lines) or 'empty'}"
+        case "call":
+            return f"{content['step']} → {write_call(Call.model_validate(content['call']))}"
+        case "result":
+            return f"{content['step']} {'✗' if content['failed'] else '✓'} {content['result']}"
+        case "decision":
+            return f"asked: {content['question']} {content['answer']}"
+        case _:
+            return f"{content['status']}: {content['message']}"
+
+
+def tell_record(record: Record) -> dict[str, Any]:
+    """A run in the journal, with all its entries."""
+    entries = [
+        {"at": entry.at.isoformat(), "kind": entry.kind} | entry.content for entry in record.entries
+    ]
+    return {
+        "run": record.id,
+        "request": record.request,
+        "device": record.device or None,
+        "started": record.started.isoformat(),
+        "status": record.status,
+        "message": record.message,
+        "entries": entries,
+    }
 
 
 # ---------------------------------------------------------------- tables

@@ -18,6 +18,7 @@ from octoplan.models.bases import BaseError
 if TYPE_CHECKING:
     from octoplan.functions import FunctionSet
     from octoplan.plans import Example
+    from octoplan.policy import Policy
 
 
 class CommandError(Exception):
@@ -47,15 +48,18 @@ def _message(error: Exception) -> str | None:
     """What to tell of an expected error; None for an unexpected one."""
     from octoplan.devices import DeviceError
     from octoplan.functions import FunctionError
+    from octoplan.journal import JournalError
     from octoplan.models.adapters import AdapterError
     from octoplan.models.engine import EngineError
     from octoplan.planner import RequestError
     from octoplan.plans import PlanError, one_line
+    from octoplan.policy import PolicyError
 
     if isinstance(error, OSError) and error.filename is not None:
         return one_line(f"{error.filename}: {error.strerror}; check the path")
     of_models = (RequestError, BaseError, AdapterError, EngineError)
-    expected = (CommandError, FunctionError, PlanError, DeviceError, OSError, *of_models)
+    of_runs = (PlanError, DeviceError, JournalError, PolicyError)
+    expected = (CommandError, FunctionError, OSError, *of_runs, *of_models)
     return one_line(str(error)) if isinstance(error, expected) else None
 
 
@@ -80,6 +84,26 @@ ActionFolder = Annotated[
     typer.Option("--action", metavar="DIR", help="The action adapter, if not the shipped one."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores where left out.")]
+JournalFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal", metavar="FILE", help="Where runs are recorded, if not in your state folder."
+    ),
+]
+Confirmation = Annotated[
+    str | None,
+    typer.Option(
+        "--confirm",
+        metavar="always|destructive|never",
+        help="Which calls are asked about; destructive ones where neither this nor the config "
+        "file says.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer all questions with yes.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The policy, if not config.toml in your config folder."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON value to stdout.")]
 
 
@@ -97,6 +121,18 @@ def octoplan(
     ] = False,
 ) -> None:
     """Carry out requests on a device, offline: plan, act, observe."""
+
+
+def policy_of(config: Path | None, confirm: str | None) -> "Policy":
+    """The policy of the config file, with what the command line says instead."""
+    from octoplan.policy import Policy
+
+    policy = Policy.load(config)
+    if confirm is not None:
+        if confirm not in ("always", "destructive", "never"):
+            raise typer.BadParameter("--confirm takes always, destructive or never")
+        policy = policy.model_copy(update={"confirm": confirm})
+    return policy
 
 
 def status(text: str) -> Any:

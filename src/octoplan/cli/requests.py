@@ -6,7 +6,8 @@ octoplan act "Email it to Bob" --earlier "Find the sales report"
 """
 
 from collections import deque
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,17 +18,25 @@ from octoplan.cli.app import (
     AsJson,
     Base,
     CommandError,
+    Config,
+    Confirmation,
+    JournalFile,
     PlannerFolder,
     Threads,
+    Yes,
     app,
+    policy_of,
     status,
 )
 from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
-    from octoplan.agent import Agent
+    from octoplan.agent import Agent, Run
     from octoplan.devices import Device
-    from octoplan.plans import Step
+    from octoplan.functions import Function
+    from octoplan.journal import Journal, Record
+    from octoplan.plans import Call, Step
+    from octoplan.policy import Policy
 
 Request = Annotated[str | None, typer.Argument(metavar="REQUEST", help="What is to be done.")]
 Input = Annotated[
@@ -60,6 +69,14 @@ def run(
             "a new one in memory, for every request, where left out.",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what would happen: all is done to a copy in memory."),
+    ] = False,
+    yes: Yes = False,
+    confirm: Confirmation = None,
+    config: Config = None,
+    journal: JournalFile = None,
     base: Base = DEFAULT_BASE,
     planner: PlannerFolder = None,
     action: ActionFolder = None,
@@ -70,40 +87,102 @@ def run(
 ) -> None:
     """Carry out a request on the simulated phone and home.
 
-    Exit code 1 means that a step failed on the device.
+    Calls that send, buy, book, cancel or the like are asked about first. Exit code 1 means that a
+    step failed on the device or was declined; octoplan resume goes on with such a run.
     """
-    from rich.console import Console
-
     from octoplan.agent import Run
     from octoplan.batch import answer_all, read_requests
     from octoplan.devices.simulated import SimulatedDevice
-    from octoplan.display import show_run, tell_answer, tell_run, write_json
+    from octoplan.display import tell_answer
 
     _one_of(request, requests, output)
+    policy = policy_of(config, confirm)
     path = device or ":memory:"
-    if requests is not None:
-        lines = read_requests(requests, output)
-        with _load(base, planner, action, threads) as agent:
+    lines = None if requests is None else read_requests(requests, output)
+    with ExitStack() as opened:
+        records = None if dry_run else opened.enter_context(open_journal(journal))
+
+        def begun(query: str) -> "AbstractContextManager[Record | None]":
+            return nullcontext() if records is None else records.begin(query, device)
+
+        if lines is not None:
+            agent = opened.enter_context(load_agent(base, planner, action, threads))
 
             def answer(query: str) -> dict[str, Any]:
-                with SimulatedDevice(path) as agent.device:
-                    return tell_answer(agent.run(query))
+                with SimulatedDevice(path, copy=dry_run) as agent.device, begun(query) as record:
+                    policy.check(agent.device.functions)
+                    return tell_answer(agent.run(query, record, Permission(policy, yes, record)))
 
             answer_all(lines, output, answer)
-    if request is not None:
-        this = Run(request)
-        with (
-            SimulatedDevice(path) as opened,
-            _load(base, planner, action, threads, opened) as agent,
-            closing(agent.stream(request, this)) as events,
-        ):
-            if as_json:
-                deque(events, maxlen=0)
-                typer.echo(write_json(tell_run(this), indent=2))
-            else:
-                show_run(events, this, Console(highlight=False))
-        if this.ended is not None and this.ended.status == "failed":
-            raise typer.Exit(1)
+        if request is not None:
+            simulated = opened.enter_context(SimulatedDevice(path, copy=dry_run))
+            policy.check(simulated.functions)
+            agent = opened.enter_context(load_agent(base, planner, action, threads, simulated))
+            record = opened.enter_context(begun(request))
+            carry_out(agent, Run(request, record), policy, yes or dry_run, as_json)
+            if dry_run:
+                typer.echo("a dry run: nothing was done", err=True)
+
+
+class Permission:
+    """Applies a policy to one run: who is asked, and what is remembered of the answer.
+
+    Args:
+        yes: whether all questions are answered with yes.
+        record: where answers are recorded.
+        ask: asks the person; None where there is nobody to ask.
+    """
+
+    def __init__(
+        self,
+        policy: "Policy",
+        yes: bool,
+        record: "Record | None",
+        ask: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._policy = policy
+        self._yes = yes
+        self._record = record
+        self._ask = ask
+
+    def __call__(self, function: "Function", call: "Call") -> str | None:
+        """See ``octoplan.agent.Permit``."""
+        from octoplan.display import write_call
+
+        verdict = self._policy.verdict(function)
+        if verdict == "refuse":
+            return f"{function.name} is on the deny list"
+        if verdict == "run" or self._yes:
+            return None
+        if self._ask is None:
+            return f"{function.name} needs a yes; give --yes, or use a terminal"
+        question = f"{write_call(call)}: do it?"
+        allowed = self._ask(question)
+        if self._record is not None:
+            self._record.decided(question, "yes" if allowed else "no")
+        return None if allowed else "you said no"
+
+
+def carry_out(agent: "Agent", run: "Run", policy: "Policy", yes: bool, as_json: bool) -> None:
+    """Carry a run out, or go on with it, and show it; exit with 1 if it failed or was declined."""
+    from rich.console import Console
+
+    from octoplan.display import RunDisplay, tell_run, write_json
+
+    display = RunDisplay(Console(highlight=False))
+    ask = display.ask if display.has_a_person and not as_json else None
+    permission = Permission(policy, yes, run.record, ask)
+    with closing(agent.stream(run, permission)) as events:
+        if as_json:
+            deque(events, maxlen=0)
+            typer.echo(write_json(tell_run(run), indent=2))
+        else:
+            display.show(events, run)
+    assert run.ended is not None
+    if run.ended.status in ("failed", "declined"):
+        if run.record is not None and run.record.device:
+            typer.echo(f"go on with: octoplan resume {run.record.id}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command(
@@ -129,10 +208,10 @@ def plan(
     _one_of(request, requests, output)
     if requests is not None:
         lines = read_requests(requests, output)
-        with _load(base, planner, action, threads) as agent:
+        with load_agent(base, planner, action, threads) as agent:
             answer_all(lines, output, lambda query: tell_plan(agent.plan(query)))
     if request is not None:
-        with _load(base, planner, action, threads) as agent, status("planning"):
+        with load_agent(base, planner, action, threads) as agent, status("planning"):
             this = agent.plan(request)
         if as_json:
             typer.echo(write_json({"request": request} | tell_plan(this), indent=2))
@@ -178,17 +257,25 @@ def act(
         typer.echo(f"{write_call(made.call)}  ({made.seconds:.2f} s, {made.confidence:.0%})")
 
 
-def _load(
+def load_agent(
     base: str,
     planner: Path | None,
     action: Path | None,
     threads: int | None,
     device: "Device | None" = None,
 ) -> "Agent":
+    """The agent, its models loaded."""
     from octoplan.agent import Agent
 
     with status("loading the models"):
         return Agent.load(base, planner, action, device, threads)
+
+
+def open_journal(path: Path | None) -> "Journal":
+    """The journal at the path, or the user's own."""
+    from octoplan.journal import Journal, default_journal
+
+    return Journal(path or default_journal())
 
 
 def _step(text: str) -> "Step":

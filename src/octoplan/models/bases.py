@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import platformdirs
+
 DEFAULT_BASE = "smollm2-135m"
 
 
@@ -92,8 +94,8 @@ def find_base(name: str = DEFAULT_BASE) -> Base:
 
 
 def cache_folder() -> Path:
-    """What is made of bases is kept in ``$XDG_CACHE_HOME/octoplan`` or ``~/.cache/octoplan``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "octoplan"
+    """The user's folder for what can be made again, ``~/.cache/octoplan`` on Linux."""
+    return platformdirs.user_cache_path("octoplan")
 
 
 def _installed(package: _Package) -> Path | None:

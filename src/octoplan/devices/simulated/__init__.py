@@ -51,12 +51,15 @@ class SimulatedDevice:
     Args:
         path: The file; ":memory:" for a device that is gone when it is closed.
         now: What the device's clock shows all the time, in local time; the real time if left out.
+        copy: Whether calls run on a copy in memory, so that the file stays as it is.
 
     Raises DeviceError if the file cannot be used.
     """
 
-    def __init__(self, path: str | Path = ":memory:", *, now: datetime | None = None) -> None:
-        self._store = Store(path, now)
+    def __init__(
+        self, path: str | Path = ":memory:", *, now: datetime | None = None, copy: bool = False
+    ) -> None:
+        self._store = Store(path, now, copy)
         self._run: dict[str, Callable[..., str]] = {}
         for functions, domain in zip(_function_sets(), _DOMAINS.values(), strict=True):
             here = domain(self._store)

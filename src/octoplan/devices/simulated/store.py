@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,9 +46,15 @@ CREATE TABLE things (kind TEXT, name TEXT, state TEXT, fault TEXT, PRIMARY KEY (
 
 
 class Store:
-    """An open simulated device file. `now` is fixed, or None for the real time."""
+    """An open simulated device file, or a copy of one in memory.
 
-    def __init__(self, path: str | Path, now: datetime | None) -> None:
+    Args:
+        path: The file; ":memory:" for none.
+        now: What the clock shows, or None for the real time.
+        copy: Whether all happens to a copy, which is gone when it is closed.
+    """
+
+    def __init__(self, path: str | Path, now: datetime | None, copy: bool = False) -> None:
         self._path = str(path)
         self._now = now
         # In order: a state with its values before and after, or a deed with neither.
@@ -59,7 +65,7 @@ class Store:
             raise self._unusable(sqlite3.OperationalError("readonly"))
         try:
             # We begin and end transactions ourselves.
-            self._db = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
+            self._db = self._copied(file) if copy else self._connected(path)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         self._db.row_factory = sqlite3.Row
@@ -69,6 +75,17 @@ class Store:
         except BaseException:
             self._db.close()
             raise
+
+    @staticmethod
+    def _connected(path: str | Path) -> sqlite3.Connection:
+        return sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
+
+    def _copied(self, file: Path) -> sqlite3.Connection:
+        memory = self._connected(":memory:")
+        if file.exists():
+            with closing(self._connected(file)) as original:
+                original.backup(memory)
+        return memory
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,143 @@
+"""The commands over the journal: ``octoplan runs``, ``show`` and ``resume``.
+
+octoplan runs
+octoplan show 12
+octoplan resume 12
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from octoplan.cli.app import (
+    ActionFolder,
+    AsJson,
+    Base,
+    CommandError,
+    Config,
+    Confirmation,
+    JournalFile,
+    PlannerFolder,
+    Threads,
+    Yes,
+    app,
+    policy_of,
+)
+from octoplan.cli.requests import carry_out, load_agent, open_journal
+from octoplan.models.bases import DEFAULT_BASE
+
+if TYPE_CHECKING:
+    from octoplan.devices import Device
+    from octoplan.journal import Record
+
+Number = Annotated[int, typer.Argument(metavar="RUN", help="The run's number in octoplan runs.")]
+
+
+@app.command(epilog="[b]Example:[/] octoplan runs -n 50")
+def runs(
+    limit: Annotated[int, typer.Option("-n", min=1, help="At most so many.")] = 20,
+    journal: JournalFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest runs, and how they ended."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from octoplan.display import show_runs, write_json
+
+    with open_journal(journal) as records:
+        found = records.runs(limit)
+    if as_json:
+        told = [asdict(run) | {"started": run.started.isoformat()} for run in found]
+        typer.echo(write_json(told, indent=2))
+    else:
+        show_runs(found, Console(highlight=False))
+
+
+@app.command(no_args_is_help=True, epilog="[b]Example:[/] octoplan show 12")
+def show(number: Number, journal: JournalFile = None, as_json: AsJson = False) -> None:
+    """Show all that happened in a run: plan, calls, results, decisions, its end."""
+    from rich.console import Console
+
+    from octoplan.display import show_record, tell_record, write_json
+
+    with open_journal(journal) as records:
+        record = records.read(number)
+    if as_json:
+        typer.echo(write_json(tell_record(record), indent=2))
+    else:
+        show_record(record, Console(highlight=False))
+
+
+@app.command(no_args_is_help=True, epilog="[b]Example:[/] octoplan resume 12")
+def resume(
+    number: Number,
+    interrupted: Annotated[
+        str | None,
+        typer.Option(
+            metavar="again|done",
+            help="What to do with a call that was under way when the run was interrupted, and "
+            "that must not be made twice: make it again, or count it as done.",
+        ),
+    ] = None,
+    yes: Yes = False,
+    confirm: Confirmation = None,
+    config: Config = None,
+    journal: JournalFile = None,
+    base: Base = DEFAULT_BASE,
+    planner: PlannerFolder = None,
+    action: ActionFolder = None,
+    threads: Threads = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was interrupted, failed or was declined; what is done stays done."""
+    from octoplan.agent import Run
+    from octoplan.devices.simulated import SimulatedDevice
+
+    if interrupted not in (None, "again", "done"):
+        raise typer.BadParameter("--interrupted takes again or done")
+    policy = policy_of(config, confirm)
+    with open_journal(journal) as records, records.take(number) as record:
+        if record.status not in (None, "failed", "declined"):
+            raise CommandError(f"run {number} has ended ({record.status}: {record.message})")
+        if not record.device:
+            raise CommandError(
+                f"run {number} was on a device in memory, which is gone; make the request again"
+            )
+        if not Path(record.device).exists():
+            raise CommandError(f"the device {record.device} of run {number} is gone; bring it back")
+        with SimulatedDevice(record.device) as device:
+            policy.check(device.functions)
+            _settle(record, device, interrupted, as_json)
+            with load_agent(base, planner, action, threads, device) as agent:
+                carry_out(agent, Run.of(record), policy, yes, as_json)
+
+
+def _settle(record: "Record", device: "Device", interrupted: str | None, as_json: bool) -> None:
+    """Decide about the call that was under way when the run was interrupted.
+
+    It is made again if that does no harm; if it might, the user says what to do.
+    """
+    from rich.console import Console
+
+    from octoplan.agent import UNKNOWN
+    from octoplan.display import RunDisplay, write_call
+
+    under_way = record.calls.keys() - record.results.keys()
+    for step in under_way:
+        call = record.calls[step]
+        hints = device.functions[call.function].hints
+        if hints.read_only or hints.idempotent:
+            continue
+        display = RunDisplay(Console(highlight=False))
+        question = f"{write_call(call)} may have been done when the run was interrupted"
+        answer = interrupted
+        if answer is None:
+            if as_json or not display.has_a_person:
+                raise CommandError(f"{question}; say --interrupted again, or --interrupted done")
+            answer = "again" if display.ask(f"{question}. Do it again?") else "done"
+        record.decided(question, answer)
+        if answer == "done":
+            record.came(step, UNKNOWN, failed=False)
