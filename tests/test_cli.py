@@ -34,7 +34,7 @@ FIVE_STEPS = (
     "set an alarm for 7 am and take a screenshot"
 )
 COMMANDS = (
-    *("run", "plan", "act", "runs", "show", "resume", "functions", "models", "train"),
+    *("run", "plan", "act", "runs", "show", "resume", "undo", "functions", "models", "train"),
     *("evaluate", "benchmark", "experiment"),
 )
 

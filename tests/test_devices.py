@@ -714,3 +714,45 @@ def test_valid_arguments_raise_nothing_but_failures(calls: list[Call]) -> None:
                 result = str(failure)
             assert result
         device.changes()
+
+
+def state(device: SimulatedDevice) -> dict[str, list[tuple[Any, ...]]]:
+    """All that a device holds, less the world's facts, which are made up when asked for."""
+    store = device._store
+    tables = [row[0] for row in store.rows("SELECT name FROM sqlite_master WHERE sql > ''")]
+    return {
+        table: sorted(map(tuple, store.rows(f"SELECT * FROM {table}")), key=repr)
+        for table in tables
+        if table not in ("products", "titles")
+    }
+
+
+@pytest.mark.parametrize("plan", [plan for plan, _ in PLANS], ids=lambda plan: plan[-1][0])
+def test_what_has_a_receipt_can_be_taken_back(device: SimulatedDevice, plan: list[Call]) -> None:
+    result = run(device, *plan[:-1])
+    before = state(device)
+    function, arguments = plan[-1]
+    device.call(function, {k: result if v == "$" else v for k, v in arguments.items()})
+    receipt = device.receipt()
+    if receipt is not None:
+        assert not device.functions[function].hints.read_only
+        device.undo(receipt)
+        assert state(device) == before
+    sends = function in ("send_email", "send_text_message", "checkout", "book_flight")
+    assert not sends or receipt is None
+
+
+def test_a_receipt_of_a_replaced_row_gives_the_old_one_back(device: SimulatedDevice) -> None:
+    run(device, ("add_to_cart", {"product": "tea", "quantity": 2}))
+    before = state(device)
+    run(device, ("add_to_cart", {"product": "tea", "quantity": 3}))
+    receipt = device.receipt()
+    assert receipt is not None and state(device) != before
+    device.undo(receipt)
+    assert state(device) == before
+    with pytest.raises(DeviceFailure, match="has changed again since"):
+        device.undo(receipt)
+    assert state(device) == before
+    with pytest.raises(DeviceFailure):
+        run(device, ("make_phone_call", {"recipient": "Zzyzx Quux"}))
+    assert device.receipt() is None

@@ -221,6 +221,32 @@ def test_the_page_is_whole_in_itself(evaluation: Evaluation) -> None:
     assert "<this>" not in text
 
 
+class Sure:
+    """A subject that is right where it is sure."""
+
+    parallel = 1
+
+    def answer(self, request: str) -> Answer:
+        sure = int(request) % 3 > 0
+        lines = (BRIGHT,) if sure else (WIFI,)
+        return Answer(lines=lines, seconds=0.1, confidence={"plan": 0.5 if sure else 0.1})
+
+
+def test_confidence_is_measured_and_reported() -> None:
+    examples = [Example(id=f"a-{n:04}", query=str(n), steps=(BRIGHT,)) for n in range(60)]
+    made = evaluate(Sure(), examples, [PlanOracle()], {})
+    found = made.reliability["plan"]
+    assert (found.n, found.calibrated_error) == (60, 0)
+    assert found.error == pytest.approx(0.36)  # six of 60 in each bin
+    assert found.handed_on[4].share == 0.2 and found.handed_on[4].caught == pytest.approx(0.6)
+    assert made.cases[0].confidence == {"plan": 0.1}
+    text = markdown(made)
+    assert "expected calibration error of 0.360; calibrated on the other four fifths, 0.000" in text
+    assert "| 20% | 83.3% | 60.0% |" in text
+    assert page(made).count("<svg") == 2
+    assert not evaluate(Sure(), examples[:9], [PlanOracle()], {}).reliability
+
+
 def test_markdown_lists_every_wrong_case_with_both_plans(evaluation: Evaluation) -> None:
     text = markdown(evaluation)
     assert "| all | 4 | 25.0 % [" in text

@@ -156,3 +156,32 @@ def test_a_person_is_asked(phone: Path, said: str, sent: bool) -> None:
         if entry["kind"] == "decision"
     ]
     assert decision == ["yes" if sent else "no"]
+
+
+def test_a_run_is_taken_back_as_far_as_it_can_be(phone: Path) -> None:
+    request = "set the screen brightness to 35, save a note: buy oats, and text Ngozi: running late"
+    told = answer(invoke("run", request, "--device", phone, "--yes", "--json"))
+    assert told["status"] == "done"
+    result = invoke("undo", "1")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["3", "2", "1"]
+    assert lines[0].endswith("cannot be undone")
+    assert lines[1].endswith("undone") and lines[2].endswith("undone")
+    with SimulatedDevice(phone) as device, SimulatedDevice() as new:
+        assert device._store.get("screen brightness") == new._store.get("screen brightness")
+        assert device._store.count("notes") == new._store.count("notes")
+    assert answer(invoke("runs", "--json"))[0]["status"] == "undone"
+    again = invoke("undo", "1")
+    assert again.stdout.endswith("cannot be undone\n") and again.stdout.count("\n") == 1
+
+
+def test_what_has_changed_since_is_not_undone(phone: Path) -> None:
+    answer(invoke("run", "set the screen brightness to 35", "--device", phone, "--json"))
+    with SimulatedDevice(phone) as device:
+        device.call("set_screen_brightness", {"percent": 36})
+    result = invoke("undo", "1")
+    assert result.exit_code == 1
+    assert "not undone, what it changed has changed again since" in result.stdout
+    with SimulatedDevice(phone) as device:
+        assert "36" in device._store.get("screen brightness")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from octoplan.action import ActionModel
-from octoplan.devices import Device, DeviceFailure
+from octoplan.devices import Device, DeviceFailure, UndoingDevice
 from octoplan.functions import Function
 from octoplan.journal import Record
 from octoplan.models.adapters import Adapter, shipped_adapter
@@ -283,7 +283,8 @@ class Agent:
             run.record.begins(number, called.step, call, run.confidence)
         observation = self._observe(number, call, device)
         if run.record is not None:
-            run.record.came(number, observation.result, observation.failed)
+            receipt = device.receipt() if isinstance(device, UndoingDevice) else None
+            run.record.came(number, observation.result, observation.failed, receipt)
         run.observations.append(observation)
         yield observation
         if observation.failed:

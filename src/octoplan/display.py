@@ -226,6 +226,8 @@ def _entry(entry: Entry) -> str:
             return f"{content['step']} {'✗' if content['failed'] else '✓'} {content['result']}"
         case "decision":
             return f"asked: {content['question']} {content['answer']}"
+        case "undone":
+            return f"{content['step']} undone"
         case _:
             return f"{content['status']}: {content['message']}"
 

@@ -50,7 +50,7 @@ class Entry:
 
     Attributes:
         at: when, in UTC.
-        kind: ``plan``, ``call``, ``result``, ``decision`` or ``end``.
+        kind: ``plan``, ``call``, ``result``, ``decision``, ``undone`` or ``end``.
         content: what, as JSON has it.
     """
 
@@ -61,10 +61,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a call: the device's words, and whether it failed."""
+    """What came of a call.
+
+    Attributes:
+        text: the device's words.
+        failed: whether it could not be carried out.
+        receipt: what the device takes to undo it; None where it cannot be undone.
+    """
 
     text: str
     failed: bool
+    receipt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ class Record:
         steps: the steps that were acted on, with their calls as planned, by number from 1.
         calls: the calls that were begun, every ``$k`` filled, by step number.
         results: what came of them, by step number; a call without a result was interrupted.
+        undone: the steps whose calls have been undone.
         confidence: the models' own probability of all that they wrote so far, 0 to 1.
         status, message: how the run ended; None while it has not.
     """
@@ -106,6 +114,7 @@ class Record:
     calls: dict[int, Call] = field(default_factory=dict)
     results: dict[int, Result] = field(default_factory=dict)
     confidence: float = 1.0
+    undone: set[int] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     _held: ExitStack = field(default_factory=ExitStack)
 
@@ -119,9 +128,14 @@ class Record:
         told = {"step": number, "of": step.model_dump(), "call": call.model_dump()}
         self._write("call", told | {"confidence": confidence})
 
-    def came(self, number: int, result: str, failed: bool) -> None:
+    def came(self, number: int, result: str, failed: bool, receipt: str | None = None) -> None:
         """The device has answered."""
-        self._write("result", {"step": number, "result": result, "failed": failed})
+        told = {"step": number, "result": result, "failed": failed, "receipt": receipt}
+        self._write("result", told)
+
+    def undid(self, number: int) -> None:
+        """The call of a step has been undone."""
+        self._write("undone", {"step": number})
 
     def decided(self, question: str, answer: str) -> None:
         """Somebody, or a rule, has decided something."""
@@ -160,7 +174,10 @@ class Record:
                 self.calls[number] = Call.model_validate(content["call"])
                 self.results.pop(number, None)
             case "result":
-                self.results[content["step"]] = Result(content["result"], content["failed"])
+                found = content["result"], content["failed"], content["receipt"]
+                self.results[content["step"]] = Result(*found)
+            case "undone":
+                self.undone.add(content["step"])
             case "end":
                 self.status, self.message = content["status"], content["message"]
 

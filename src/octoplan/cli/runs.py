@@ -1,8 +1,9 @@
-"""The commands over the journal: ``octoplan runs``, ``show`` and ``resume``.
+"""The commands over the journal: ``octoplan runs``, ``show``, ``resume`` and ``undo``.
 
 octoplan runs
 octoplan show 12
 octoplan resume 12
+octoplan undo 12
 """
 
 from pathlib import Path
@@ -102,17 +103,60 @@ def resume(
     with open_journal(journal) as records, records.take(number) as record:
         if record.status not in (None, "failed", "declined"):
             raise CommandError(f"run {number} has ended ({record.status}: {record.message})")
-        if not record.device:
-            raise CommandError(
-                f"run {number} was on a device in memory, which is gone; make the request again"
-            )
-        if not Path(record.device).exists():
-            raise CommandError(f"the device {record.device} of run {number} is gone; bring it back")
-        with SimulatedDevice(record.device) as device:
+        with SimulatedDevice(_device_file(record)) as device:
             policy.check(device.functions)
             _settle(record, device, interrupted, as_json)
             with load_agent(base, planner, action, threads, device) as agent:
                 carry_out(agent, Run.of(record), policy, yes, as_json)
+
+
+@app.command(no_args_is_help=True, epilog="[b]Example:[/] octoplan undo 12")
+def undo(number: Number, journal: JournalFile = None) -> None:
+    """Take a run's calls back, the last one first, as far as the device can.
+
+    What was sent, booked or bought stays so, and is named. Exit code 1 means that a call could not
+    be undone because what it changed has changed again since.
+    """
+    from octoplan.devices import DeviceFailure
+    from octoplan.devices.simulated import SimulatedDevice
+    from octoplan.display import write_call
+
+    with open_journal(journal) as records, records.take(number) as record:
+        done = [k for k, result in record.results.items() if not result.failed]
+        left = sorted(set(done) - record.undone, reverse=True)
+        if not left:
+            raise CommandError(f"run {number} has done nothing that is left to undo")
+        failed = False
+        with SimulatedDevice(_device_file(record)) as device:
+            for step in left:
+                call, receipt = record.calls[step], record.results[step].receipt
+                told = f"{step} {write_call(call)}"
+                if device.functions[call.function].hints.read_only:
+                    continue
+                if receipt is None:
+                    typer.echo(f"{told}: cannot be undone")
+                    continue
+                try:
+                    device.undo(receipt)
+                except DeviceFailure as failure:
+                    failed = True
+                    typer.echo(f"{told}: not undone, {failure}")
+                    continue
+                record.undid(step)
+                typer.echo(f"{told}: undone")
+        record.ended("undone", f"{len(record.undone)} of {len(done)} calls undone")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _device_file(record: "Record") -> str:
+    if not record.device:
+        raise CommandError(
+            f"run {record.id} was on a device in memory, which is gone; make the request again"
+        )
+    if not Path(record.device).exists():
+        raise CommandError(f"the device {record.device} of run {record.id} is gone; bring it back")
+    return record.device
 
 
 def _settle(record: "Record", device: "Device", interrupted: str | None, as_json: bool) -> None:

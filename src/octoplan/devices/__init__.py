@@ -6,11 +6,11 @@ its answers are read by people and by the planner alike.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from octoplan.functions import FunctionSet
 
-__all__ = ["Device", "DeviceError", "DeviceFailure"]
+__all__ = ["Device", "DeviceError", "DeviceFailure", "UndoingDevice"]
 
 
 class DeviceFailure(Exception):
@@ -39,4 +39,20 @@ class Device(Protocol):
 
     def changes(self) -> list[str]:
         """What the calls so far have changed, in plain words: "screen brightness: 60 % → 80 %"."""
+        ...
+
+
+@runtime_checkable
+class UndoingDevice(Device, Protocol):
+    """A device that can take back some of what it did."""
+
+    def receipt(self) -> str | None:
+        """What undoes the last call that was carried out; None where nothing can."""
+        ...
+
+    def undo(self, receipt: str) -> None:
+        """Take back the call of the receipt.
+
+        Raises DeviceFailure, and changes nothing, when what it changed has changed since.
+        """
         ...

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from octoplan.action import ActionModel
 from octoplan.agent import Agent
+from octoplan.evaluation.calibration import FEWEST, Reliability, reliability
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
 from octoplan.models.adapters import Adapter, shipped_adapter
@@ -51,12 +52,14 @@ class Answer(BaseModel):
         problems: what could not be read of what the model wrote.
         seconds: the time that it took.
         prompt_tokens: what the model had to read, where the subject tells.
+        confidence: its own probability, 0 to 1, of the *plan*, and of plan and calls (*call*).
     """
 
     lines: tuple[Line, ...]
     problems: tuple[str, ...] = ()
     seconds: float
     prompt_tokens: int | None = None
+    confidence: dict[str, float] = {}
 
 
 class Subject(Protocol):
@@ -118,7 +121,10 @@ class Octoplan:
         """See ``Subject``."""
         run = self._agent.plan(request)
         return Answer(
-            lines=tuple(run.lines), problems=tuple(run.planning.problems), seconds=run.seconds
+            lines=tuple(run.lines),
+            problems=tuple(run.planning.problems),
+            seconds=run.seconds,
+            confidence={"plan": run.planning.confidence, "call": run.confidence},
         )
 
     def calls(self, example: Example) -> list[tuple[Step, Step]]:
@@ -166,6 +172,7 @@ class Case(BaseModel):
     problems: tuple[str, ...] = ()
     seconds: float
     prompt_tokens: int | None = None
+    confidence: dict[str, float] = {}
 
 
 class Evaluation(BaseModel):
@@ -175,6 +182,7 @@ class Evaluation(BaseModel):
         about: the command, subject, data (with hashes), hardware and date.
         figures: by group of requests and oracle, the share of right plans.
         agreement: by pair of oracles, the share of plans of which both say the same.
+        reliability: by oracle, how the subject's confidence goes together with its verdicts.
         confusion: by gold function, how often another one stood in its place.
         cases: every request.
         misread: gold steps that the action model alone read wrongly, gold and read.
@@ -183,6 +191,7 @@ class Evaluation(BaseModel):
     about: dict[str, Any]
     figures: dict[str, dict[str, Score]]
     agreement: dict[str, Score]
+    reliability: dict[str, Reliability] = {}
     confusion: dict[str, dict[str, int]]
     cases: tuple[Case, ...]
     misread: tuple[tuple[Step, Step], ...] = ()
@@ -242,6 +251,7 @@ def evaluate(
         },
         figures=figures,
         agreement=_agreement(cases),
+        reliability=_reliability(cases),
         confusion=_confusion(cases),
         cases=tuple(cases),
         misread=tuple(misread),
@@ -263,6 +273,7 @@ def _case(example: Example, answer: Answer, oracles: Iterable[Oracle]) -> Case:
         problems=answer.problems,
         seconds=round(answer.seconds, 3),
         prompt_tokens=answer.prompt_tokens,
+        confidence={name: round(value, 6) for name, value in answer.confidence.items()},
     )
 
 
@@ -307,6 +318,16 @@ def _agreement(cases: Sequence[Case]) -> dict[str, Score]:
         )
         for a, b in pairs
     }
+
+
+def _reliability(cases: Sequence[Case]) -> dict[str, Reliability]:
+    found: dict[str, Reliability] = {}
+    for name in cases[0].confidence if cases else ():
+        told = [(c.confidence[name], c.verdicts.get(name)) for c in cases if name in c.confidence]
+        judged = [(confidence, right) for confidence, right in told if right is not None]
+        if len(judged) >= FEWEST:
+            found[name] = reliability([c for c, _ in judged], [right for _, right in judged])
+    return found
 
 
 def _confusion(cases: Iterable[Case]) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@ Both say the same; the page is whole in itself (the pictures are SVG within it).
 import html
 import io
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from octoplan.evaluation.evaluate import ALONE, Case, Evaluation
 from octoplan.evaluation.metrics import Difference, Score, mcnemar
@@ -74,6 +75,7 @@ def page(evaluation: Evaluation) -> str:
         *(f"<li>{html.escape(line)}" for line in _about(evaluation)),
         "</ul>",
         _bars(evaluation),
+        _reliability(evaluation),
     ]
     for title, note, (columns, rows) in _tables(evaluation):
         parts.append(f"<h2>{html.escape(title)}</h2><p>{html.escape(note)}</p><table><tr>")
@@ -139,6 +141,17 @@ def _tables(evaluation: Evaluation) -> Iterable[tuple[str, str, Table]]:
             [[k, str(s.n), str(s)] for k, s in evaluation.agreement.items()],
         ),
     )
+    for name, found in evaluation.reliability.items():
+        yield (
+            f"Confidence: {name}",
+            "The model's own probability of what it wrote has an expected calibration error of "
+            f"{found.error:.3f}; calibrated on the other four fifths, {found.calibrated_error:.3f} "
+            f"(n = {found.n}). Handing on the least confident answers leaves:",
+            (
+                ["handed on", "right among the rest", "wrong ones caught"],
+                [[f"{h.share:.0%}", f"{h.right:.1%}", f"{h.caught:.1%}"] for h in found.handed_on],
+            ),
+        )
     yield (
         "Confusion of functions",
         "What stood in a gold line's place where the two sequences differ.",
@@ -232,6 +245,36 @@ def _bars(evaluation: Evaluation) -> str:
     axes.set_xlim(0, 100)
     axes.set_xlabel("right, %")
     axes.legend()
+    return _svg(figure)
+
+
+def _reliability(evaluation: Evaluation) -> str:
+    """The reliability diagram, and what handing on leaves, as an SVG."""
+    if not evaluation.reliability:
+        return ""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, (diagram, curve) = pyplot.subplots(1, 2, figsize=(9, 4))
+    diagram.plot([0, 1], [0, 1], color="lightgrey")
+    for name, found in evaluation.reliability.items():
+        points = [b.confidence for b in found.bins], [b.right for b in found.bins]
+        diagram.plot(*points, "o-", label=name)
+        handed = [100 * h.share for h in found.handed_on]
+        curve.plot(handed, [100 * h.right for h in found.handed_on], "o-", label=name)
+    diagram.set_xlabel("calibrated confidence")
+    diagram.set_ylabel("share of right ones")
+    curve.set_xlabel("handed on, the least confident first, %")
+    curve.set_ylabel("right among the rest, %")
+    curve.legend()
+    return _svg(figure)
+
+
+def _svg(figure: Any) -> str:
+    from matplotlib import pyplot
+
     picture = io.StringIO()
     figure.savefig(picture, format="svg", bbox_inches="tight", metadata={"Date": None})
     pyplot.close(figure)

@@ -11,6 +11,7 @@ same calls on a new device at the same time give the same results.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, reduce
@@ -40,6 +41,20 @@ _DOMAINS = {
 }
 
 
+# What can be taken back: settings and lists of one's own, and what a home is set to. Not what has
+# reached others (messages, orders, bookings) or has happened (calls, prints, watering).
+_UNDOABLE = """
+    set_volume set_screen_brightness connect_bluetooth_device set_wifi set_do_not_disturb
+    create_contact set_timer_alarm create_calendar_event set_reminder create_note
+    add_to_cart remove_from_cart add_to_wishlist apply_coupon set_price_alert
+    set_playback_speed set_subtitles set_audio_language set_video_quality seek_to
+    add_to_watchlist remove_from_watchlist rate_title switch_profile download_title
+    set_light set_thermostat set_climate_mode set_cover set_plug
+"""
+# The world's own facts, made up when they are first asked for.
+_FACTS = ("products", "titles")
+
+
 @cache
 def _function_sets() -> tuple[FunctionSet, ...]:
     return tuple(load_function_set(name) for name in _DOMAINS)
@@ -60,6 +75,7 @@ class SimulatedDevice:
         self, path: str | Path = ":memory:", *, now: datetime | None = None, copy: bool = False
     ) -> None:
         self._store = Store(path, now, copy)
+        self._receipt: str | None = None
         self._run: dict[str, Callable[..., str]] = {}
         for functions, domain in zip(_function_sets(), _DOMAINS.values(), strict=True):
             here = domain(self._store)
@@ -83,8 +99,22 @@ class SimulatedDevice:
             name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
             for name, value in arguments.items()
         }
+        self._receipt = None
         with self._store.transaction():
-            return self._run[function](**readable)
+            result = self._run[function](**readable)
+        if function in _UNDOABLE.split():
+            touched = [row for row in self._store.touched() if row[0] not in _FACTS]
+            self._receipt = json.dumps(touched)
+        return result
+
+    def receipt(self) -> str | None:
+        """See `UndoingDevice`."""
+        return self._receipt
+
+    def undo(self, receipt: str) -> None:
+        """See `UndoingDevice`."""
+        with self._store.transaction():
+            self._store.restore(json.loads(receipt))
 
     def changes(self) -> list[str]:
         """What the calls since opening have changed, in plain words."""

@@ -72,6 +72,7 @@ class Store:
         try:
             with self._writing():
                 self._prepare()
+            self._watch()
         except BaseException:
             self._db.close()
             raise
@@ -102,10 +103,67 @@ class Store:
         log = list(self._log)
         try:
             with self._writing():
+                self._db.execute("DELETE FROM touched")
                 yield
         except BaseException:
             self._log = log
             raise
+
+    def touched(self) -> list[list[Any]]:
+        """The rows that the last transaction put in (1) or took out (0), in order.
+
+        Each is the table, 1 or 0, and the row's values.
+        """
+        rows = self.rows("SELECT * FROM touched ORDER BY rowid")
+        return [[*row[:2], *row[2 : 2 + len(self._columns[row[0]])]] for row in rows]
+
+    def restore(self, touched: list[list[Any]]) -> None:
+        """Take rows out that were put in, and put those in that were taken out.
+
+        Raises DeviceFailure when a row is no longer as it was left.
+        """
+        for table, put_in, *values in reversed(touched):
+            if put_in:
+                same = " AND ".join(f"{column} IS ?" for column in self._columns[table])
+                found = self.row(f"SELECT rowid FROM {table} WHERE {same}", *values)
+                if found is None:
+                    raise DeviceFailure("what it changed has changed again since")
+                self.rows(f"DELETE FROM {table} WHERE rowid = ?", found[0])
+            else:
+                marks = ", ".join("?" * len(values))
+                try:
+                    self.rows(f"INSERT INTO {table} VALUES ({marks})", *values)
+                except sqlite3.IntegrityError:
+                    raise DeviceFailure("what it changed has changed again since") from None
+
+    def _watch(self) -> None:
+        """Have SQLite note every row that is put in or taken out, as its own undo examples do.
+
+        https://www.sqlite.org/undoredo.html
+        """
+        tables = [name for (name,) in self.rows("SELECT name FROM sqlite_master WHERE sql > ''")]
+        self._columns = {
+            table: [row["name"] for row in self.rows(f"PRAGMA table_info({table})")]
+            for table in tables
+        }
+        widest = max(map(len, self._columns.values()))
+        values = ", ".join(f"v{number}" for number in range(widest))
+        self._db.execute("PRAGMA recursive_triggers = ON")  # what REPLACE takes out counts too
+        self._db.execute(f"CREATE TEMP TABLE touched (source, put_in, {values})")
+        for table, columns in self._columns.items():
+            for event, rows in {"DELETE": "0", "INSERT": "1", "UPDATE": "01"}.items():
+                notes = ""
+                for put_in in rows:
+                    row = "NEW" if put_in == "1" else "OLD"
+                    found = [f"{row}.{column}" for column in columns]
+                    found += ["NULL"] * (widest - len(columns))
+                    notes += (
+                        f"INSERT INTO touched VALUES ('{table}', {put_in}, {', '.join(found)});"
+                    )
+                self._db.execute(
+                    f"CREATE TEMP TRIGGER touched_{table}_{event} AFTER {event} ON main.{table} "
+                    f"BEGIN {notes} END"
+                )
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """All rows that a statement yields; also runs the ones that yield none."""

@@ -1,0 +1,48 @@
+"""Calibration: confidence becomes the share of right answers, and says which to hand on."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoplan.evaluation.calibration import calibrate, reliability
+
+
+def test_overconfidence_is_mended() -> None:
+    rng = random.Random(0)
+    true = [rng.random() for _ in range(2000)]
+    right = [rng.random() < probability for probability in true]
+    found = reliability([probability**0.25 for probability in true], right)
+    assert found.error > 0.2
+    assert found.calibrated_error < 0.05
+    assert [b.n for b in found.bins] == [200] * 10
+    assert found.handed_on[0].right == pytest.approx(sum(right) / 2000)
+    assert found.handed_on[0].caught == 0
+    assert all(
+        a.right < b.right and a.caught < b.caught
+        for a, b in zip(found.handed_on, found.handed_on[1:], strict=False)
+    )
+
+
+def test_confidence_that_says_nothing_catches_no_more_than_its_share() -> None:
+    rng = random.Random(0)
+    confidences = [rng.random() for _ in range(4000)]
+    found = reliability(confidences, [rng.random() < 0.7 for _ in confidences])
+    assert found.calibrated_error < 0.05
+    assert found.handed_on[-1].caught == pytest.approx(0.5, abs=0.05)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1))
+def test_a_curve_rises_and_stays_a_probability(answers: list[tuple[float, bool]]) -> None:
+    curve = calibrate([c for c, _ in answers], [r for _, r in answers])
+    values = [curve(step / 20) for step in range(21)]
+    assert all(0 <= value <= 1 for value in values)
+    assert values == sorted(values)
+
+
+@given(st.lists(st.booleans(), min_size=10))
+def test_all_answers_stand_in_one_bin(right: list[bool]) -> None:
+    found = reliability([0.5] * len(right), right)
+    assert sum(b.n for b in found.bins) == found.n == len(right)
+    assert 0 <= found.calibrated_error <= 1
