@@ -20,6 +20,9 @@ CONTEXT = 1024
 """Tokens that one slot holds: a request of 2,000 characters with its plan needs about 700."""
 
 
+_SPINS = "1000"
+
+
 def load_engines(
     base: str, adapters: Sequence[Adapter], threads: int | None = None, parallel: int = 1
 ) -> list["LlamaCpp"]:
@@ -66,6 +69,9 @@ class LlamaCpp:
             AdapterError: an adapter is broken or was made for another base.
             EngineError: llama.cpp cannot load the base or an adapter.
         """
+        # Threads that wait for one another soon sleep instead of spinning: else a request can take
+        # minutes where other programs want the cores too. Read when the library is loaded.
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
         import xllamacpp
 
         if base.gguf is None:
