@@ -82,6 +82,23 @@ def test_a_dry_run_tells_all_and_does_nothing(phone: Path) -> None:
     assert len(answer(invoke("runs", "--json"))) == 1
 
 
+def test_a_batch_is_recorded_and_asks_nobody(phone: Path, tmp_path: Path) -> None:
+    requests = tmp_path / "requests.jsonl"
+    queries = (TEXT, "", "turn on do not disturb")
+    requests.write_text("".join(json.dumps({"query": query}) + "\n" for query in queries), "utf-8")
+    told = invoke("run", "--input", requests, "--device", phone).stdout.splitlines()
+    assert [json.loads(line).get("status", "error") for line in told] == [
+        *("declined", "error", "done")
+    ]
+    assert [run["status"] for run in answer(invoke("runs", "--json"))] == [
+        *("done", "failed", "declined")
+    ]
+    dry = invoke("run", "--input", requests, "--device", phone, "--dry-run")
+    assert json.loads(dry.stdout.splitlines()[0])["status"] == "done"
+    assert "nothing was done" in dry.stderr
+    assert not text_was_sent(phone)
+
+
 def test_the_deny_list_holds_whatever_is_said(phone: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('deny = ["set_do_not_disturb"]', "utf-8")

@@ -22,7 +22,7 @@ from octoplan.journal import Record
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import DEFAULT_BASE
 from octoplan.models.llamacpp import load_engines
-from octoplan.planner import Planner, Planning
+from octoplan.planner import Planner, Planning, RequestError
 from octoplan.plans import Ask, Call, Cannot, Done, Line, Step, Wait
 
 
@@ -218,7 +218,12 @@ class Agent:
         assert self.device is not None, "an agent without a device can only plan"
         started = time.perf_counter()
         if not run.planned:
-            yield from self.planner.stream(run.request, run.planning)
+            try:
+                yield from self.planner.stream(run.request, run.planning)
+            except RequestError as error:
+                if run.record is not None:
+                    run.record.ended("failed", str(error))
+                raise
             run.planned = True
             run.confidence = run.planning.confidence
             if run.record is not None:

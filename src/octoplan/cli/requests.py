@@ -97,9 +97,12 @@ def run(
 
     _one_of(request, requests, output)
     policy = policy_of(config, confirm)
+    yes = yes or dry_run
     path = device or ":memory:"
     lines = None if requests is None else read_requests(requests, output)
     with ExitStack() as opened:
+        if dry_run:
+            opened.callback(typer.echo, "a dry run: nothing was done", err=True)
         records = None if dry_run else opened.enter_context(open_journal(journal))
 
         def begun(query: str) -> "AbstractContextManager[Record | None]":
@@ -119,9 +122,7 @@ def run(
             policy.check(simulated.functions)
             agent = opened.enter_context(load_agent(base, planner, action, threads, simulated))
             record = opened.enter_context(begun(request))
-            carry_out(agent, Run(request, record), policy, yes or dry_run, as_json)
-            if dry_run:
-                typer.echo("a dry run: nothing was done", err=True)
+            carry_out(agent, Run(request, record), policy, yes, as_json)
 
 
 class Permission:

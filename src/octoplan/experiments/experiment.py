@@ -112,7 +112,7 @@ class Result(_Table):
     """What came of one run with one seed.
 
     Attributes:
-        examples: how many it learned from.
+        examples: how many it learned from; none where adapters are merged.
         scores: by what they measure; the first is the one that the picture shows.
         prompt_tokens: how many the planner read for a request, on average.
     """
@@ -312,7 +312,7 @@ class _Bench:
         return Result(
             run=run.name,
             seed=seed,
-            examples=len(self._learned(run, seed)) if record else 0,
+            examples=len(self._learned(run, seed)) - len(record["left_out"]) if record else 0,
             settings=record.get("settings", {}),
             date=datetime.now(UTC).date().isoformat(),
             hardware=f"{record.get('hardware', here)}; measured on {here}",
