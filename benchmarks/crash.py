@@ -51,7 +51,7 @@ class Scripted:
     def act(self, text: str, earlier) -> SimpleNamespace:
         """The step's call."""
         call = PLAN[int(text.split()[1])]
-        return SimpleNamespace(call=call, confidence=1.0, seconds=0.0)
+        return SimpleNamespace(call=call, probability=1.0, seconds=0.0)
 
 
 def held(phone: Path) -> Counter[str]:

@@ -36,7 +36,7 @@ def test_a_step_becomes_its_call(action, text, function, arguments):
     assert result.problems == ()
     assert result.call is not None
     assert (result.call.function, result.call.arguments) == (function, arguments)
-    assert 0 < result.confidence <= 1
+    assert 0 < result.probability <= 1
 
 
 @pytest.mark.parametrize(

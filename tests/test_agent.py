@@ -51,7 +51,7 @@ def test_events_come_in_order(agent):
         Observation,
         Ended,
     ]
-    assert run.seconds > 0 and 0 < run.confidence <= 1
+    assert run.seconds > 0 and 0 < run.probability <= 1
 
 
 def test_a_failure_stops_the_run_and_says_so(agent):

@@ -1,12 +1,15 @@
 """Calibration: confidence becomes the share of right answers, and says which to hand on."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from octoplan.confidence import Calibration, Curve
 from octoplan.evaluation.calibration import calibrate, reliability
+from octoplan.models.adapters import AdapterError
 
 
 def test_overconfidence_is_mended() -> None:
@@ -46,3 +49,18 @@ def test_all_answers_stand_in_one_bin(right: list[bool]) -> None:
     found = reliability([0.5] * len(right), right)
     assert sum(b.n for b in found.bins) == found.n == len(right)
     assert 0 <= found.calibrated_error <= 1
+
+
+def test_a_curve_joins_its_points() -> None:
+    curve = Curve(given=(0.2, 0.4, 0.4, 0.8), right=(0.5, 0.6, 0.7, 0.9))
+    assert [curve(p) for p in (0, 0.2, 0.8, 1)] == [0.5, 0.5, 0.9, 0.9]
+    assert curve(0.3) == pytest.approx(0.55)
+    assert curve(0.6) == pytest.approx(0.8)
+    assert Curve(given=(0.5,), right=(0.7,))(0.1) == 0.7
+
+
+def test_a_broken_calibration_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text("{}", "utf-8")
+    with pytest.raises(AdapterError, match="is no calibration"):
+        Calibration.load(path)

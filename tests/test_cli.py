@@ -202,7 +202,7 @@ def test_run_as_json() -> None:
     assert all(step["text"] and step["result"] for step in told["steps"])
     assert told["status"] == "done" and told["message"]
     assert any("brightness" in change for change in told["changes"])
-    assert 0 < told["confidence"] <= 1
+    assert 0 < told["probability"] <= 1
     assert told["seconds"] > 0
 
 
@@ -235,7 +235,7 @@ def test_a_failure_on_the_device_is_exit_code_1() -> None:
 
 def test_plan() -> None:
     told = answer(invoke("plan", REQUEST, "--json"))
-    assert list(told) == ["request", "steps", "seconds", "confidence"]
+    assert list(told) == ["request", "steps", "seconds", "probability", "confidence"]
     assert told["steps"][0]["arguments"] == {"percent": 80}
     shown = invoke("plan", REQUEST).stdout.splitlines()
     assert shown[0] == f"1. {told['steps'][0]['text']}"
@@ -283,7 +283,7 @@ def test_bad_lines_are_named_and_the_others_answered(tmp_path: Path) -> None:
     assert [line.get("line") for line in told] == [None, 2, 3, 4, 5, 6, None]
     words = ("not JSON", "query", "empty", "10000 characters", "not JSON")
     assert all(word in line["error"] for word, line in zip(words, told[1:6], strict=True))
-    assert list(told[0]) == ["id", "query", "steps", "seconds", "confidence"]
+    assert list(told[0]) == ["id", "query", "steps", "seconds", "probability", "confidence"]
     assert told[6]["steps"][0]["function"] == "take_screenshot"
 
 

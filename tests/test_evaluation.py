@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from octoplan.action import ActionModel
 from octoplan.agent import Agent
 from octoplan.cli import app
+from octoplan.confidence import Calibration
 from octoplan.evaluation.evaluate import ADDED, DROPPED, Answer, Evaluation, Octoplan, evaluate
 from octoplan.evaluation.oracles import (
     CallOracle,
@@ -22,6 +23,7 @@ from octoplan.evaluation.oracles import (
 )
 from octoplan.evaluation.report import ReportError, compare, markdown, page
 from octoplan.functions import load_function_sets
+from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.planner import Planner
 from octoplan.plans import Ask, Cannot, Example, Line, Step, Wait, read_examples
 
@@ -229,7 +231,7 @@ class Sure:
     def answer(self, request: str) -> Answer:
         sure = int(request) % 3 > 0
         lines = (BRIGHT,) if sure else (WIFI,)
-        return Answer(lines=lines, seconds=0.1, confidence={"plan": 0.5 if sure else 0.1})
+        return Answer(lines=lines, seconds=0.1, probability={"plan": 0.5 if sure else 0.1})
 
 
 def test_confidence_is_measured_and_reported() -> None:
@@ -239,7 +241,7 @@ def test_confidence_is_measured_and_reported() -> None:
     assert (found.n, found.calibrated_error) == (60, 0)
     assert found.error == pytest.approx(0.36)  # six of 60 in each bin
     assert found.handed_on[4].share == 0.2 and found.handed_on[4].caught == pytest.approx(0.6)
-    assert made.cases[0].confidence == {"plan": 0.1}
+    assert made.cases[0].probability == {"plan": 0.1}
     text = markdown(made)
     assert "expected calibration error of 0.360; calibrated on the other four fifths, 0.000" in text
     assert "| 20% | 83.3% | 60.0% |" in text
@@ -290,10 +292,21 @@ def few(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_evaluate_writes_its_results_and_compares_them(few: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    done = runner.invoke(app, ["evaluate", str(few), "--out", str(out)])
+def test_evaluate_writes_its_results_and_compares_them(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, calibration = tmp_path / "out", tmp_path / "calibration.json"
+    command = ["evaluate", str(few), "--out", str(out), "--calibrate", str(calibration)]
+    done = runner.invoke(app, command)
+    assert done.exit_code == 2
+    assert "takes 50 examples" in done.output
+    assert not out.exists() and not calibration.exists()
+    monkeypatch.setattr("octoplan.evaluation.calibration.FEWEST", 2)
+    done = runner.invoke(app, command)
     assert done.exit_code == 0, done.output
+    measured = Calibration.load(calibration)
+    assert measured.fits(*(Adapter.load(shipped_adapter(r), r) for r in ("planner", "action")))
+    assert 0 <= measured.call(0.5) <= 1
     assert {path.name for path in out.iterdir()} == {
         f"evaluation.{e}" for e in ("json", "md", "html")
     }
@@ -321,6 +334,10 @@ def test_evaluate_writes_its_results_and_compares_them(few: Path, tmp_path: Path
         (["--out", "x"], "give data"),
         (["FEW"], "--out DIR"),
         (["FEW", "--server", "http://127.0.0.1:9"], "--server goes with --model"),
+        (
+            [*("FEW", "--json", "--calibrate", "x", "--model", "m"), "--server", "http://[::1]:9"],
+            "leave --server out",
+        ),
         (["no.jsonl", "--out", "x"], "no.jsonl"),
         (["FEW", "--out", "x", "--functions", "travel"], "there is no function"),
         (["--compare", "FEW", "FEW"], "is no evaluation"),

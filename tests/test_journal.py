@@ -48,7 +48,7 @@ class Scripted:
 
     def act(self, text, earlier):
         self.acted.append(text)
-        return type("Action", (), {"call": self._calls[text], "confidence": 1.0, "seconds": 0.0})()
+        return type("Action", (), {"call": self._calls[text], "probability": 1.0, "seconds": 0.0})()
 
 
 class Crash(BaseException):
@@ -246,7 +246,7 @@ def test_whatever_is_written_is_read(
         assert read.lines == tuple(lines)
         assert read.calls[1].arguments == {"a": result}
         assert (read.results[1].text, read.results[1].failed) == (result, True)
-        assert (read.status, read.message, read.confidence) == ("failed", result, 0.4)
+        assert (read.status, read.message, read.probability) == ("failed", result, 0.4)
         assert read.entries == record.entries
 
 

@@ -30,7 +30,7 @@ def test_steps_are_yielded_as_their_line_completes(models):
         seen.append(line)
         assert planning.lines == seen
     assert [kind(line) for line in seen] == ["step", "step"]
-    assert 0 < planning.confidence <= 1
+    assert 0 < planning.probability <= 1
     assert planning.seconds > 0
 
 

@@ -32,13 +32,13 @@ class Action:
     Attributes:
         call: the call; None where the text could not be read.
         problems: what was wrong with the text.
-        confidence: the model's own probability of the call, 0 to 1.
+        probability: the model's own probability of the call, 0 to 1.
         seconds: the time that it took.
     """
 
     call: Call | None
     problems: tuple[str, ...]
-    confidence: float
+    probability: float
     seconds: float
 
 
@@ -47,7 +47,7 @@ class ActionModel:
 
     def __init__(self, engine: Engine, adapter: Adapter) -> None:
         self._engine = engine
-        self._adapter = adapter
+        self.adapter = adapter
         self._by_symbol = adapter.by_symbol
 
     def act(self, text: str, earlier: Sequence[Step] = ()) -> Action:
@@ -66,9 +66,9 @@ class ActionModel:
             prompt.append(action_turn(number, step.text))
             prompt += self._written(step.call)
         prompt.append(action_turn(len(earlier) + 1, text))
-        grammar = call_grammar(self._adapter, text, earlier)
+        grammar = call_grammar(self.adapter, text, earlier)
         completion = complete(
-            self._engine.stream(prompt, self._adapter, grammar=grammar, stop=["\n"], max_tokens=200)
+            self._engine.stream(prompt, self.adapter, grammar=grammar, stop=["\n"], max_tokens=200)
         )
         reading = read_call(completion.text, self._by_symbol)
         return Action(
@@ -79,10 +79,10 @@ class ActionModel:
         )
 
     def _written(self, call: Call | None) -> list[str | int]:
-        if call is None or call.function not in self._adapter.symbols:
+        if call is None or call.function not in self.adapter.symbols:
             return ["\n"]
-        function = self._adapter.functions[call.function]
-        symbol = self._adapter.symbols[call.function]
+        function = self.adapter.functions[call.function]
+        symbol = self.adapter.symbols[call.function]
         return [symbol.token, write_call("", function, call.arguments) + "\n"]
 
 

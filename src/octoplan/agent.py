@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 from octoplan.action import ActionModel
+from octoplan.confidence import Calibration
 from octoplan.devices import Device, DeviceFailure, UndoingDevice
 from octoplan.functions import Function
 from octoplan.journal import Record
-from octoplan.models.adapters import Adapter, shipped_adapter
+from octoplan.models.adapters import Adapter, shipped_adapter, shipped_folder
 from octoplan.models.bases import DEFAULT_BASE
 from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner, Planning, RequestError
@@ -32,7 +33,6 @@ class Called:
 
     number: int
     step: Step
-    confidence: float
     seconds: float
 
 
@@ -89,6 +89,9 @@ class Run:
         steps: the steps that were acted on, with their calls.
         observations: what came of the calls.
         ended: how the run ended; None while it goes on.
+        probability: the models' own, of all that they wrote so far, 0 to 1.
+        confidence: how likely it is that plan and calls are right, 0 to 1, by the calibration of
+            the models; None where they have none.
         seconds: from the request to the end.
         changes: what changed on the device, in plain words.
     """
@@ -100,7 +103,8 @@ class Run:
     steps: list[Step] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     ended: Ended | None = None
-    confidence: float = 1.0
+    probability: float = 1.0
+    confidence: float | None = None
     seconds: float = 0.0
     changes: list[str] = field(default_factory=list)
 
@@ -110,7 +114,7 @@ class Run:
 
         A step that failed is begun again, and so is one that was interrupted: see ``under_way``.
         """
-        run = cls(record.request, record, confidence=record.confidence)
+        run = cls(record.request, record, probability=record.probability)
         if record.lines is not None:
             run.planned = True
             run.planning.lines = list(record.lines)
@@ -132,10 +136,17 @@ class Run:
 class Agent:
     """A planner, an action model and, for carrying requests out, a device."""
 
-    def __init__(self, planner: Planner, action: ActionModel, device: Device | None = None) -> None:
+    def __init__(
+        self,
+        planner: Planner,
+        action: ActionModel,
+        device: Device | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
         self.planner = planner
         self.action = action
         self.device = device
+        self.calibration = calibration
         self._resources = ExitStack()
 
     @classmethod
@@ -164,7 +175,8 @@ class Agent:
             Adapter.load(action or shipped_adapter("action"), "action"),
         ]
         planning, acting = load_engines(base, adapters, threads)
-        agent = cls(Planner(planning, adapters[0]), ActionModel(acting, adapters[1]), device)
+        models = Planner(planning, adapters[0]), ActionModel(acting, adapters[1])
+        agent = cls(*models, device, _shipped_calibration(*adapters))
         if device is None:
             from octoplan.devices.simulated import SimulatedDevice
 
@@ -185,10 +197,11 @@ class Agent:
         """
         started = time.perf_counter()
         run = Run(request, planned=True, planning=self.planner.plan(request))
-        run.confidence = run.planning.confidence
+        run.probability = run.planning.probability
         for line in run.planning.lines:
             if isinstance(line, Step):
                 self._act(run, line)
+        self._be_sure(run)
         run.seconds = time.perf_counter() - started
         return run
 
@@ -225,11 +238,13 @@ class Agent:
                     run.record.ended("failed", str(error))
                 raise
             run.planned = True
-            run.confidence = run.planning.confidence
+            run.probability = run.planning.probability
             if run.record is not None:
-                run.record.planned(run.planning.lines, run.confidence)
+                run.record.planned(run.planning.lines, run.probability)
         for event in self._carry_out(run, self.device, permit):
             run.seconds = time.perf_counter() - started
+            if isinstance(event, Ended):
+                self._be_sure(run)
             yield event
         run.changes = self.device.changes()
 
@@ -266,7 +281,7 @@ class Agent:
     ) -> Iterator[Event]:
         """Do one step; the run has ended if it could not be done."""
         if number <= len(run.steps):  # begun before the run was interrupted
-            called = Called(number, run.steps[number - 1], 1.0, 0.0)
+            called = Called(number, run.steps[number - 1], 0.0)
         else:
             called = self._act(run, line)
         yield called
@@ -285,7 +300,7 @@ class Agent:
             yield self._end(run, "declined", f"step {number} was not done: {reason}")
             return
         if run.record is not None:
-            run.record.begins(number, called.step, call, run.confidence)
+            run.record.begins(number, called.step, call, run.probability)
         observation = self._observe(number, call, device)
         if run.record is not None:
             receipt = device.receipt() if isinstance(device, UndoingDevice) else None
@@ -304,8 +319,12 @@ class Agent:
             update={"function": call.function, "arguments": call.arguments} if call else {}
         )
         run.steps.append(step)
-        run.confidence *= action.confidence
-        return Called(len(run.steps), step, action.confidence, action.seconds)
+        run.probability *= action.probability
+        return Called(len(run.steps), step, action.seconds)
+
+    def _be_sure(self, run: Run) -> None:
+        if self.calibration is not None:
+            run.confidence = self.calibration.call(run.probability)
 
     @staticmethod
     def _observe(number: int, call: Call, device: Device) -> Observation:
@@ -322,3 +341,10 @@ class Agent:
         if run.record is not None:
             run.record.ended(status, message)
         return run.ended
+
+
+def _shipped_calibration(planner: Adapter, action: Adapter) -> Calibration | None:
+    """The calibration that ships, if it is of these two."""
+    path = shipped_folder() / "calibration.json"
+    calibration = Calibration.load(path) if path.exists() else None
+    return calibration if calibration is not None and calibration.fits(planner, action) else None

@@ -188,7 +188,8 @@ def _plan_lines(lines: Iterable[Line]) -> Iterable[Text]:
 
 
 def _summary(run: Run) -> str:
-    return f"{run.seconds:.1f} s, confidence {run.confidence:.0%}"
+    sure = "" if run.confidence is None else f", confidence {run.confidence:.0%}"
+    return f"{run.seconds:.1f} s{sure}"
 
 
 # ---------------------------------------------------------------- the journal
@@ -311,11 +312,12 @@ def _table(*headings: str) -> Table:
 
 
 def tell_plan(run: Run) -> dict[str, Any]:
-    """A plan: its lines, each step with its call, the time and the confidence."""
+    """A plan: its lines, each step with its call, the time and how sure it is."""
     return {
         "steps": [line.model_dump() for line in run.lines],
         "seconds": round(run.seconds, 3),
-        "confidence": round(run.confidence, 4),
+        "probability": round(run.probability, 4),
+        "confidence": None if run.confidence is None else round(run.confidence, 4),
     }
 
 

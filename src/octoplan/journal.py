@@ -98,7 +98,7 @@ class Record:
         calls: the calls that were begun, every ``$k`` filled, by step number.
         results: what came of them, by step number; a call without a result was interrupted.
         undone: the steps whose calls have been undone.
-        confidence: the models' own probability of all that they wrote so far, 0 to 1.
+        probability: the models' own probability of all that they wrote so far, 0 to 1.
         status, message: how the run ended; None while it has not.
     """
 
@@ -113,20 +113,20 @@ class Record:
     steps: dict[int, Step] = field(default_factory=dict)
     calls: dict[int, Call] = field(default_factory=dict)
     results: dict[int, Result] = field(default_factory=dict)
-    confidence: float = 1.0
+    probability: float = 1.0
     undone: set[int] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     _held: ExitStack = field(default_factory=ExitStack)
 
-    def planned(self, lines: Sequence[Line], confidence: float) -> None:
+    def planned(self, lines: Sequence[Line], probability: float) -> None:
         """The plan is there; nothing of it has been done."""
         told = _LINES.dump_python(tuple(lines), mode="json")
-        self._write("plan", {"lines": told, "confidence": confidence})
+        self._write("plan", {"lines": told, "probability": probability})
 
-    def begins(self, number: int, step: Step, call: Call, confidence: float) -> None:
-        """A call is about to be made; ``confidence`` is that of the run so far."""
+    def begins(self, number: int, step: Step, call: Call, probability: float) -> None:
+        """A call is about to be made; ``probability`` is the models' own of the run so far."""
         told = {"step": number, "of": step.model_dump(), "call": call.model_dump()}
-        self._write("call", told | {"confidence": confidence})
+        self._write("call", told | {"probability": probability})
 
     def came(self, number: int, result: str, failed: bool, receipt: str | None = None) -> None:
         """The device has answered."""
@@ -164,7 +164,7 @@ class Record:
         """Bring what the entry says into the record."""
         self.entries.append(entry)
         content = entry.content
-        self.confidence = content.get("confidence", self.confidence)
+        self.probability = content.get("probability", self.probability)
         match entry.kind:
             case "plan":
                 self.lines = _LINES.validate_python(content["lines"])

@@ -37,13 +37,13 @@ class Planning:
     Attributes:
         lines: the lines so far.
         problems: what could not be read.
-        confidence: the model's own probability of all that it wrote, 0 to 1.
+        probability: the model's own probability of all that it wrote, 0 to 1.
         seconds: the time that it took.
     """
 
     lines: list[Line] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    confidence: float = 1.0
+    probability: float = 1.0
     seconds: float = 0.0
 
 
@@ -52,7 +52,7 @@ class Planner:
 
     def __init__(self, engine: Engine, adapter: Adapter) -> None:
         self._engine = engine
-        self._adapter = adapter
+        self.adapter = adapter
         self._words = frozenset(adapter.words)
 
     def plan(self, request: str) -> Planning:
@@ -81,7 +81,7 @@ class Planner:
         logprob = 0.0
         rest = ""
         tokens = self._engine.stream(
-            self._adapter.planner_prompt(request), self._adapter, grammar=GRAMMAR
+            self.adapter.planner_prompt(request), self.adapter, grammar=GRAMMAR
         )
         for token in tokens:
             logprob += token.logprob
@@ -90,7 +90,7 @@ class Planner:
                 raw, _, rest = rest.partition("\n")
                 yield from self._read(raw, request, planning)
         yield from self._read(rest, request, planning)
-        planning.confidence = min(1.0, math.exp(logprob))
+        planning.probability = min(1.0, math.exp(logprob))
         planning.seconds = time.perf_counter() - started
 
     def _read(self, raw: str, request: str, planning: Planning) -> Iterator[Line]:

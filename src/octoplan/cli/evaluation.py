@@ -79,6 +79,14 @@ def evaluate(
         typer.Option(metavar="URL", help="Let a large model behind this endpoint judge as well."),
     ] = None,
     judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate",
+            metavar="FILE",
+            help="Write how sure these models may be of their answers, as measured here.",
+        ),
+    ] = None,
     compared: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
@@ -106,8 +114,11 @@ def evaluate(
         raise typer.BadParameter("--server goes with --model, and --judge with --judge-model")
     if out is None and not as_json:
         raise typer.BadParameter("say where the results go with --out DIR, or give --json")
+    if calibration is not None and server is not None:
+        raise typer.BadParameter("--calibrate is for octoplan's own models; leave --server out")
     if out is not None and out.exists():
         raise CommandError(f"{out} exists; name another folder, or move it away")
+    from octoplan.evaluation import calibration as calibrating
     from octoplan.functions import load_function_sets
 
     known = load_function_sets(function_sets)
@@ -115,13 +126,11 @@ def evaluate(
     check_data(examples, (), known)
     if sample is not None and sample < len(examples):
         examples = random.Random(seed).sample(examples, sample)
+    if calibration is not None and len(examples) < calibrating.FEWEST:
+        raise CommandError(f"a calibration takes {calibrating.FEWEST} examples; give more data")
     subject: Subject
     if server is not None and model is not None:
-        from octoplan.evaluation.evaluate import LargeModel
-        from octoplan.evaluation.prompted import Endpoint, PromptedModel
-
-        subject = LargeModel(PromptedModel(Endpoint(model, server), known), _PARALLEL)
-        named = {"model": model, "server": server}
+        subject, named = _large_model(model, server, known)
     else:
         from octoplan.evaluation.evaluate import Octoplan
 
@@ -135,6 +144,8 @@ def evaluate(
         "sample": f"{len(examples)} examples" + ("" if sample is None else f", seed {seed}"),
     }
     made = _evaluate(subject, examples, _oracles(known, judge, judge_model), about)
+    if calibration is not None:
+        _calibrate(made, subject, calibration)
     if out is not None:
         _write(made, out)
     if as_json:
@@ -278,6 +289,16 @@ def _check_packages() -> None:
             raise CommandError(f"{package} is missing: pip install 'octoplan[evaluate]'")
 
 
+def _large_model(
+    model: str, server: str, functions: "FunctionSet"
+) -> tuple["Subject", dict[str, str]]:
+    from octoplan.evaluation.evaluate import LargeModel
+    from octoplan.evaluation.prompted import Endpoint, PromptedModel
+
+    subject = LargeModel(PromptedModel(Endpoint(model, server), functions), _PARALLEL)
+    return subject, {"model": model, "server": server}
+
+
 def _oracles(
     functions: "FunctionSet", judge: str | None, judge_model: str | None
 ) -> list["Oracle"]:
@@ -319,6 +340,22 @@ def _evaluate(
             about,
             lambda done, total: bar.update(task, completed=done, total=total),
         )
+
+
+def _calibrate(made: "Evaluation", subject: "Subject", path: Path) -> None:
+    from octoplan.confidence import Calibration
+    from octoplan.evaluation.calibration import calibrate
+    from octoplan.evaluation.evaluate import Octoplan, judged
+
+    assert isinstance(subject, Octoplan)
+    found = Calibration(
+        planner=subject.agent.planner.adapter.digest,
+        action=subject.agent.action.adapter.digest,
+        data=f"{made.about['command']}, {made.about['date']}",
+        plan=calibrate(*judged(made.cases, "plan")),
+        call=calibrate(*judged(made.cases, "call")),
+    )
+    path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def _write(made: "Evaluation", out: Path) -> None:

@@ -252,10 +252,12 @@ def act(
         steps[number] = this.model_copy(update=made.call.model_dump())
     assert made.call is not None
     if as_json:
-        numbers = {"confidence": round(made.confidence, 4), "seconds": round(made.seconds, 3)}
+        numbers = {"probability": round(made.probability, 4), "seconds": round(made.seconds, 3)}
         typer.echo(write_json(steps[-1].model_dump() | numbers, indent=2))
     else:
-        typer.echo(f"{write_call(made.call)}  ({made.seconds:.2f} s, {made.confidence:.0%})")
+        typer.echo(
+            f"{write_call(made.call)}  ({made.seconds:.2f} s, probability {made.probability:.0%})"
+        )
 
 
 def load_agent(

@@ -1,32 +1,17 @@
-"""How far a model's confidence can be believed, and what it is good for.
-
-A model's own probability of all that it wrote sinks with the length of what it wrote; calibrated,
-it is the share of such answers that are right.
-"""
+"""How far a model's confidence can be believed, and what it is good for."""
 
 import math
 from collections.abc import Sequence
 
 from pydantic import BaseModel
 
+from octoplan.confidence import Curve
+
 FEWEST = 50
 """Of fewer answers, calibration says nothing."""
 
 _BINS = 10
 _FOLDS = 5
-
-
-class Curve(BaseModel):
-    """From a model's own probability to the probability of being right: points, joined by lines."""
-
-    given: tuple[float, ...]
-    right: tuple[float, ...]
-
-    def __call__(self, confidence: float) -> float:
-        """The probability of being right, 0 to 1."""
-        import numpy as np
-
-        return float(np.interp(confidence, self.given, self.right))
 
 
 class Bin(BaseModel):

@@ -52,14 +52,14 @@ class Answer(BaseModel):
         problems: what could not be read of what the model wrote.
         seconds: the time that it took.
         prompt_tokens: what the model had to read, where the subject tells.
-        confidence: its own probability, 0 to 1, of the *plan*, and of plan and calls (*call*).
+        probability: its own, 0 to 1, of the *plan*, and of the plan with its calls (*call*).
     """
 
     lines: tuple[Line, ...]
     problems: tuple[str, ...] = ()
     seconds: float
     prompt_tokens: int | None = None
-    confidence: dict[str, float] = {}
+    probability: dict[str, float] = {}
 
 
 class Subject(Protocol):
@@ -81,7 +81,7 @@ class Octoplan:
     """
 
     def __init__(self, agent: Agent, parallel: int, named: dict[str, str]) -> None:
-        self._agent = agent
+        self.agent = agent
         self.parallel = parallel
         self.named = named
 
@@ -119,12 +119,12 @@ class Octoplan:
 
     def answer(self, request: str) -> Answer:
         """See ``Subject``."""
-        run = self._agent.plan(request)
+        run = self.agent.plan(request)
         return Answer(
             lines=tuple(run.lines),
             problems=tuple(run.planning.problems),
             seconds=run.seconds,
-            confidence={"plan": run.planning.confidence, "call": run.confidence},
+            probability={"plan": run.planning.probability, "call": run.probability},
         )
 
     def calls(self, example: Example) -> list[tuple[Step, Step]]:
@@ -132,7 +132,7 @@ class Octoplan:
         gold = [line for line in example.steps if isinstance(line, Step)]
         pairs: list[tuple[Step, Step]] = []
         for number, step in enumerate(gold):
-            call = self._agent.action.act(step.text, gold[:number]).call
+            call = self.agent.action.act(step.text, gold[:number]).call
             pairs.append((step, Step(text=step.text, **(call.model_dump() if call else {}))))
         return pairs
 
@@ -172,7 +172,7 @@ class Case(BaseModel):
     problems: tuple[str, ...] = ()
     seconds: float
     prompt_tokens: int | None = None
-    confidence: dict[str, float] = {}
+    probability: dict[str, float] = {}
 
 
 class Evaluation(BaseModel):
@@ -182,7 +182,7 @@ class Evaluation(BaseModel):
         about: the command, subject, data (with hashes), hardware and date.
         figures: by group of requests and oracle, the share of right plans.
         agreement: by pair of oracles, the share of plans of which both say the same.
-        reliability: by oracle, how the subject's confidence goes together with its verdicts.
+        reliability: by oracle, how the subject's probability goes together with its verdicts.
         confusion: by gold function, how often another one stood in its place.
         cases: every request.
         misread: gold steps that the action model alone read wrongly, gold and read.
@@ -273,7 +273,7 @@ def _case(example: Example, answer: Answer, oracles: Iterable[Oracle]) -> Case:
         problems=answer.problems,
         seconds=round(answer.seconds, 3),
         prompt_tokens=answer.prompt_tokens,
-        confidence={name: round(value, 6) for name, value in answer.confidence.items()},
+        probability={name: round(value, 6) for name, value in answer.probability.items()},
     )
 
 
@@ -320,14 +320,23 @@ def _agreement(cases: Sequence[Case]) -> dict[str, Score]:
     }
 
 
+def judged(cases: Sequence[Case], oracle: str) -> tuple[list[float], list[bool]]:
+    """The subject's own probability of what an oracle judged, and whether it was right."""
+    pairs = [
+        (case.probability[oracle], right)
+        for case in cases
+        if oracle in case.probability and (right := case.verdicts.get(oracle)) is not None
+    ]
+    return [probability for probability, _ in pairs], [right for _, right in pairs]
+
+
 def _reliability(cases: Sequence[Case]) -> dict[str, Reliability]:
-    found: dict[str, Reliability] = {}
-    for name in cases[0].confidence if cases else ():
-        told = [(c.confidence[name], c.verdicts.get(name)) for c in cases if name in c.confidence]
-        judged = [(confidence, right) for confidence, right in told if right is not None]
-        if len(judged) >= FEWEST:
-            found[name] = reliability([c for c, _ in judged], [right for _, right in judged])
-    return found
+    found = {name: judged(cases, name) for name in (cases[0].probability if cases else ())}
+    return {
+        name: reliability(probabilities, right)
+        for name, (probabilities, right) in found.items()
+        if len(right) >= FEWEST
+    }
 
 
 def _confusion(cases: Iterable[Case]) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@ An adapter is a folder: ``adapter.gguf`` (for llama.cpp), ``adapter_model.safete
 Transformers model.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Literal, Self
 
@@ -93,6 +94,12 @@ class Adapter(BaseModel):
         return self.folder / (MODEL_FILE if self.whole else GGUF_FILE)
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of the GGUF file, in hex."""
+        with self.gguf.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
     def by_symbol(self) -> dict[str, Function]:
         """The functions by the text of their functional tokens."""
         return {symbol.text: self.functions[name] for name, symbol in self.symbols.items()}
@@ -122,12 +129,18 @@ class Adapter(BaseModel):
 
 
 def shipped_adapter(role: str) -> Path:
-    """The folder of the adapter that ships for a role: in the package, or in a checkout."""
+    """The folder of the adapter that ships for a role."""
+    folder = shipped_folder() / role
+    if not folder.is_dir():
+        raise AdapterError(f"this installation has no {role} adapter; give the folder of one")
+    return folder
+
+
+def shipped_folder() -> Path:
+    """Where the adapters that ship are: in the package, or in a checkout."""
     package = Path(__file__).parents[1]
-    for adapters in (package / "adapters", package.parents[1] / "adapters"):
-        if (adapters / role).is_dir():
-            return adapters / role
-    raise AdapterError(f"this installation has no {role} adapter; give the folder of one")
+    inside = package / "adapters"
+    return inside if inside.is_dir() else package.parents[1] / "adapters"
 
 
 def plain(text: str) -> str:
