@@ -86,24 +86,36 @@ def work(folder: Path) -> None:
                 time.sleep(0.001)
 
 
-def crash(folder: Path, rng: random.Random) -> tuple[int, Counter[str], str | None]:
-    """One run: how often it was killed, what it left on the device, and its status."""
+def under_way(folder: Path) -> bool:
+    """Whether the run was killed while a call was under way."""
+    with Journal(folder / "journal.db") as journal:
+        return any(r.calls.keys() - r.results.keys() for r in map(journal.read, _ids(journal)))
+
+
+def _ids(journal: Journal) -> list[int]:
+    return [run.id for run in journal.runs()]
+
+
+def crash(folder: Path, rng: random.Random) -> tuple[int, int, Counter[str], str | None]:
+    """One run: how often it was killed, how often in a call, what it did, and its status."""
     fork = multiprocessing.get_context("fork")
-    kills = 0
+    kills = in_calls = 0
     while True:
         process = fork.Process(target=work, args=(folder,))
         process.start()
-        process.join(rng.uniform(0, 0.12) if kills < 4 else 60)
+        process.join(rng.uniform(0.01, 0.06) if kills < 4 else 60)
         if process.exitcode is None:
             process.kill()
+            process.join()
             kills += 1
+            in_calls += under_way(folder)
         process.join()
         if process.exitcode == 0:
             break
         assert process.exitcode == -9, process.exitcode
     with Journal(folder / "journal.db") as journal:
         (run,) = journal.runs()
-    return kills, held(folder / "phone.db"), run.status
+    return kills, in_calls, held(folder / "phone.db"), run.status
 
 
 def main() -> None:
@@ -114,11 +126,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
-    kills = twice = lost = not_done = 0
-    for _ in range(arguments.runs):
+    runs = kills = in_calls = twice = lost = not_done = 0
+    while runs < arguments.runs:
         with tempfile.TemporaryDirectory() as folder:
-            killed, left, status = crash(Path(folder), rng)
+            killed, in_a_call, left, status = crash(Path(folder), rng)
+        runs += killed > 0  # those that ended before they were killed are no crashes
         kills += killed
+        in_calls += in_a_call
         twice += (left - DONE).total()
         lost += (DONE - left).total()
         not_done += status != "done"
@@ -126,8 +140,9 @@ def main() -> None:
         "command": f"python benchmarks/crash.py --runs {arguments.runs} --seed {arguments.seed}",
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
-        "runs": arguments.runs,
+        "runs_killed": runs,
         "kills": kills,
+        "kills_with_a_call_under_way": in_calls,
         "calls_made_twice": twice,
         "calls_lost": lost,
         "runs_that_did_not_end_well": not_done,

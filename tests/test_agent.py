@@ -52,6 +52,8 @@ def test_events_come_in_order(agent):
         Ended,
     ]
     assert run.seconds > 0 and 0 < run.probability <= 1
+    assert agent.calibration is not None  # it ships
+    assert run.confidence == agent.calibration.call(run.probability)
 
 
 def test_a_failure_stops_the_run_and_says_so(agent):

@@ -16,11 +16,12 @@ def test_killed_runs_end_with_every_call_made_once(tmp_path: Path) -> None:
     crash = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(crash)
     rng = random.Random(1)
-    kills = 0
+    kills = in_calls = 0
     for number in range(40):
         folder = tmp_path / str(number)
         folder.mkdir()
-        killed, left, status = crash.crash(folder, rng)
+        killed, in_a_call, left, status = crash.crash(folder, rng)
         kills += killed
+        in_calls += in_a_call
         assert (left, status) == (crash.DONE, "done")
-    assert kills > 20  # else the kills came too late to test anything
+    assert kills > 20 and in_calls  # else the kills came too early or too late to test anything

@@ -55,16 +55,22 @@ class Reliability(BaseModel):
 
 
 def calibrate(confidences: Sequence[float], right: Sequence[bool]) -> Curve:
-    """The rising curve that fits best, by isotonic regression (Zadrozny and Elkan, KDD 2002)."""
+    """The rising curve that fits best, by isotonic regression (Zadrozny and Elkan, KDD 2002).
+
+    Shares are smoothed by Laplace's rule of succession: a few right answers are no certainty.
+    """
     import numpy as np
     from scipy.optimize import isotonic_regression
 
     order = np.argsort(confidences, kind="stable")
     given = np.asarray(confidences, dtype=float)[order]
     fitted = isotonic_regression(np.asarray(right, dtype=float)[order])
-    starts = fitted.blocks
-    middles = [float(given[a:b].mean()) for a, b in zip(starts, starts[1:], strict=False)]
-    return Curve(given=tuple(middles), right=tuple(float(fitted.x[a]) for a in starts[:-1]))
+    edges = list(zip(fitted.blocks, fitted.blocks[1:], strict=False))
+    smoothed = [((b - a) * fitted.x[a] + 1) / (b - a + 2) for a, b in edges]
+    return Curve(
+        given=tuple(float(given[a:b].mean()) for a, b in edges),
+        right=tuple(map(float, np.maximum.accumulate(smoothed))),
+    )
 
 
 def reliability(confidences: Sequence[float], right: Sequence[bool]) -> Reliability:
