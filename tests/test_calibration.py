@@ -1,15 +1,17 @@
 """Calibration: confidence becomes the share of right answers, and says which to hand on."""
 
 import random
+import shutil
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoplan.confidence import Calibration, Curve
+from octoplan.confidence import CALIBRATION_FILE, Calibration, Curve
 from octoplan.evaluation.calibration import calibrate, reliability
-from octoplan.models.adapters import AdapterError
+from octoplan.models.adapters import Adapter, AdapterError, shipped_adapter
 
 
 def test_overconfidence_is_mended() -> None:
@@ -64,3 +66,17 @@ def test_a_broken_calibration_is_said(tmp_path: Path) -> None:
     path.write_text("{}", "utf-8")
     with pytest.raises(AdapterError, match="is no calibration"):
         Calibration.load(path)
+
+
+def test_a_calibration_is_of_two_models_and_stands_beside_them(tmp_path: Path) -> None:
+    roles: tuple[Literal["planner", "action"], ...] = ("planner", "action")
+    for role in roles:
+        shutil.copytree(shipped_adapter(role), tmp_path / role)
+    planner, action = (Adapter.load(tmp_path / role, role) for role in roles)
+    assert Calibration.of(planner, action) is None
+    shutil.copy(shipped_adapter("planner").parent / CALIBRATION_FILE, tmp_path)
+    found = Calibration.of(planner, action)
+    assert found is not None and 0 < found.call(0.1) < found.call(0.9) < 1
+    with action.gguf.open("ab") as file:  # another model
+        file.write(b".")
+    assert Calibration.of(planner, action) is None

@@ -20,7 +20,7 @@ from octoplan.confidence import Calibration
 from octoplan.devices import Device, DeviceFailure, UndoingDevice
 from octoplan.functions import Function
 from octoplan.journal import Record
-from octoplan.models.adapters import Adapter, shipped_adapter, shipped_folder
+from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import DEFAULT_BASE
 from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner, Planning, RequestError
@@ -176,7 +176,7 @@ class Agent:
         ]
         planning, acting = load_engines(base, adapters, threads)
         models = Planner(planning, adapters[0]), ActionModel(acting, adapters[1])
-        agent = cls(*models, device, _shipped_calibration(*adapters))
+        agent = cls(*models, device, Calibration.of(*adapters))
         if device is None:
             from octoplan.devices.simulated import SimulatedDevice
 
@@ -341,10 +341,3 @@ class Agent:
         if run.record is not None:
             run.record.ended(status, message)
         return run.ended
-
-
-def _shipped_calibration(planner: Adapter, action: Adapter) -> Calibration | None:
-    """The calibration that ships, if it is of these two."""
-    path = shipped_folder() / "calibration.json"
-    calibration = Calibration.load(path) if path.exists() else None
-    return calibration if calibration is not None and calibration.fits(planner, action) else None

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from octoplan.models.adapters import Adapter, AdapterError
 
+CALIBRATION_FILE = "calibration.json"
+
 
 class Curve(BaseModel):
     """From a model's own probability to the probability of being right: points, joined by lines.
@@ -66,6 +68,16 @@ class Calibration(BaseModel):
         except ValidationError as error:
             raise AdapterError(f"{path} is no calibration; write it again or remove it") from error
 
-    def fits(self, planner: Adapter, action: Adapter) -> bool:
-        """Whether it was measured of these two."""
-        return (self.planner, self.action) == (planner.digest, action.digest)
+    @classmethod
+    def of(cls, planner: Adapter, action: Adapter) -> Self | None:
+        """The calibration beside the planner's folder, if there is one of these two.
+
+        Raises:
+            AdapterError: it is broken.
+        """
+        path = planner.folder.parent / CALIBRATION_FILE
+        if not path.exists():
+            return None
+        found = cls.load(path)
+        same = (found.planner, found.action) == (planner.digest, action.digest)
+        return found if same else None

@@ -129,18 +129,12 @@ class Adapter(BaseModel):
 
 
 def shipped_adapter(role: str) -> Path:
-    """The folder of the adapter that ships for a role."""
-    folder = shipped_folder() / role
-    if not folder.is_dir():
-        raise AdapterError(f"this installation has no {role} adapter; give the folder of one")
-    return folder
-
-
-def shipped_folder() -> Path:
-    """Where the adapters that ship are: in the package, or in a checkout."""
+    """The folder of the adapter that ships for a role: in the package, or in a checkout."""
     package = Path(__file__).parents[1]
-    inside = package / "adapters"
-    return inside if inside.is_dir() else package.parents[1] / "adapters"
+    for adapters in (package / "adapters", package.parents[1] / "adapters"):
+        if (adapters / role).is_dir():
+            return adapters / role
+    raise AdapterError(f"this installation has no {role} adapter; give the folder of one")
 
 
 def plain(text: str) -> str:
