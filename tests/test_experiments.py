@@ -109,11 +109,12 @@ def test_ultratools_names_are_learned_and_scored(
 ) -> None:
     functions = [{"id": name, "desc": name} for name in ("clock_alarm_set", "file_write")]
     (tmp_path / "functions.json").write_text(json.dumps(functions))
+    requests = {"train": "Save item {} in a file, then wake me", "validation": "Note: {}; alarm!"}
     for split, count in (("train", 4), ("validation", 2)):
         entries = [
             {
                 "id": f"{split}{number}",
-                "query": f"Write {split} number {number} to a file and wake me",
+                "query": requests[split].format(number),
                 "functions": ["file_write", "clock_alarm_set"],
             }
             for number in range(count)

@@ -112,7 +112,8 @@ class Run:
     def of(cls, record: Record) -> Self:
         """The run of a record, to go on with: what is finished in it will not be done again.
 
-        A step that failed is begun again, and so is one that was interrupted: see ``under_way``.
+        A step that failed is begun again, and so is one that was interrupted; whoever goes on with
+        a run decides before that about a call that must not be made twice (``Record.came``).
         """
         run = cls(record.request, record, probability=record.probability)
         if record.lines is not None:

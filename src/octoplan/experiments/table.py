@@ -79,7 +79,7 @@ def picture(results: Results, path: Path) -> None:
     first = next(iter(rows[0][1][0].scores))
     published = results.experiment.published
     figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.45 * (len(published) + len(rows))))
-    marks = [(place, line.scores[first]) for place, line in enumerate(published)]
+    marks = [(n, line.scores[first]) for n, line in enumerate(published) if first in line.scores]
     for place, (run, found) in enumerate(rows, start=len(published)):
         pooled = _pooled([result.scores[first] for result in found])
         share = pooled.percent or 0.0
