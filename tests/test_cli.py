@@ -442,7 +442,7 @@ def play(run: Run, result: str, failed: bool) -> Iterator[Event]:
     run.planned = True
     call = Call(function="find", arguments={"what": "[red]keys", "n": 2})
     run.steps.append(step.model_copy(update=call.model_dump()))
-    yield Called(1, run.steps[0], 0.9, 0.5)
+    yield Called(1, run.steps[0], 0.5)
     run.observations.append(Observation(1, call, result, failed, 0.25))
     yield run.observations[0]
     run.ended = Ended("failed", f"step 1 failed: {result}") if failed else Ended("done", "all done")
