@@ -144,7 +144,8 @@ def undo(number: Number, journal: JournalFile = None) -> None:
                     continue
                 record.undid(step)
                 typer.echo(f"{told}: undone")
-        record.ended("undone", f"{len(record.undone)} of {len(done)} calls undone")
+        if record.undone:
+            record.ended("undone", f"{len(record.undone)} of {len(done)} calls undone")
     if failed:
         raise typer.Exit(1)
 
