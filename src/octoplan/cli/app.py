@@ -7,7 +7,7 @@ in exit code 1; Ctrl-C in 130. Only what a command needs is imported, when it ru
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from typer.core import TyperGroup
@@ -125,11 +125,11 @@ def octoplan(
 
 def policy_of(config: Path | None, confirm: str | None) -> "Policy":
     """The policy of the config file, with what the command line says instead."""
-    from octoplan.policy import Policy
+    from octoplan.policy import Confirm, Policy
 
     policy = Policy.load(config)
     if confirm is not None:
-        if confirm not in ("always", "destructive", "never"):
+        if confirm not in get_args(Confirm):
             raise typer.BadParameter("--confirm takes always, destructive or never")
         policy = policy.model_copy(update={"confirm": confirm})
     return policy
