@@ -23,10 +23,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
-from octoplan.agent import UNKNOWN, Agent, Run
+from octoplan.agent import Agent
 from octoplan.devices.simulated import SimulatedDevice
 from octoplan.journal import Journal
 from octoplan.plans import Call, Step
+from octoplan.run import UNKNOWN, Run
 
 PLAN = [
     Call(function="send_text_message", arguments={"contact_name": "Ngozi", "message": "one"}),
@@ -42,7 +43,9 @@ DONE = Counter(["text: one", "note: two", "event: three", "text: four"])
 class Scripted:
     """The planner and the action model, which know one plan."""
 
-    def stream(self, request: str, planning) -> Iterator[Step]:
+    plans_on = False
+
+    def stream(self, request: str, planning, told=()) -> Iterator[Step]:
         """The steps."""
         for number in range(len(PLAN)):
             planning.lines.append(Step(text=f"Step {number}"))

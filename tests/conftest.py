@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import Base, find_base
 from octoplan.models.llamacpp import LlamaCpp
+
+settings.register_profile("octoplan", deadline=None)  # a busy machine fails no test
+settings.load_profile("octoplan")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -94,7 +94,7 @@ TEXTS = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(text=TEXTS, earlier=st.integers(0, 3))
 def test_any_text_gives_a_valid_grounded_call(action, models, text, earlier):
     before = [

@@ -4,9 +4,10 @@ import sqlite3
 
 import pytest
 
-from octoplan.agent import Agent, Called, Ended, Observation, Run
+from octoplan.agent import Agent
 from octoplan.devices.simulated import SimulatedDevice
 from octoplan.plans import Step
+from octoplan.run import Called, Ended, Observation, Run
 
 DEMO = (
     "Find my presentation for tomorrow's meeting, connect to the conference room projector, set "

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from octoplan.evaluation.benchmark import Report, check, near_duplicates, report, sample
@@ -234,7 +234,6 @@ def drawings(draw: st.DrawFn) -> tuple[list[Example], int, int]:
     return examples, draw(st.integers(0, len(examples))), draw(st.integers(0, 99))
 
 
-@settings(deadline=None)
 @given(drawings())
 def test_a_sample_is_of_its_size_without_repeats_in_order_and_always_the_same(
     drawing: tuple[list[Example], int, int],
@@ -247,7 +246,6 @@ def test_a_sample_is_of_its_size_without_repeats_in_order_and_always_the_same(
     assert drawn == sample(examples, n, seed)
 
 
-@settings(deadline=None)
 @given(drawings(), st.sampled_from(["steps", "domains"]))
 def test_shares_are_equal_unless_a_group_is_exhausted(
     drawing: tuple[list[Example], int, int], first: Any

@@ -20,13 +20,13 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from octoplan import __version__
-from octoplan.agent import Called, Ended, Event, Observation, Run
 from octoplan.cli import app
 from octoplan.display import RunDisplay, write_call, write_json
 from octoplan.functions import load_function_sets
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import find_base
 from octoplan.plans import Call, Cannot, Step
+from octoplan.run import Called, Ended, Event, Observation, Run
 
 REQUEST = "set the screen brightness to 80 and turn on do not disturb"
 FIVE_STEPS = (
@@ -439,7 +439,7 @@ def play(run: Run, result: str, failed: bool) -> Iterator[Event]:
     step = Step(text="Find [b]my[/b] keys")
     run.planning.lines = [step, Cannot(cannot="massage my feet")]
     yield from run.planning.lines
-    run.planned = True
+    run.rounds = 1
     call = Call(function="find", arguments={"what": "[red]keys", "n": 2})
     run.steps.append(step.model_copy(update=call.model_dump()))
     yield Called(1, run.steps[0], 0.5)

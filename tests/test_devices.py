@@ -703,7 +703,7 @@ ANY_CALL = st.sampled_from(sorted(SCHEMAS)).flatmap(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(st.lists(ANY_CALL, min_size=1, max_size=12))
 def test_valid_arguments_raise_nothing_but_failures(calls: list[Call]) -> None:
     with SimulatedDevice(now=NOW) as device:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoplan.agent import UNKNOWN, Agent, Ended, Run
+from octoplan.agent import Agent
 from octoplan.devices.simulated import SimulatedDevice
 from octoplan.journal import Journal, JournalError, Record
 from octoplan.plans import Ask, Call, Cannot, Step, Wait
+from octoplan.run import UNKNOWN, Ended, Run
 
 TEXT = Step(
     text="Text Ngozi: I'm late",
@@ -36,12 +37,14 @@ PLAN = [TEXT, BRIGHTNESS, SCREENSHOT, EMAIL]
 class Scripted:
     """A planner and an action model that know one plan."""
 
+    plans_on = False
+
     def __init__(self, plan: list[Step]) -> None:
         self._calls = {step.text: step.call for step in plan}
         self._plan = plan
         self.acted: list[str] = []
 
-    def stream(self, request, planning) -> Iterator[Step]:
+    def stream(self, request, planning, told=()) -> Iterator[Step]:
         for step in self._plan:
             planning.lines.append(Step(text=step.text))
             yield planning.lines[-1]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -151,7 +151,6 @@ NASTY = [
 # ---------------------------------------------------------------- plans
 
 
-@settings(deadline=None)
 @given(plans)
 def test_a_plan_that_is_written_reads_back_the_same(plan: tuple[Line, ...]) -> None:
     reading = read_plan(write_plan(plan))
@@ -205,7 +204,6 @@ def sound_reading(text: str) -> None:
         assert read_plan(write_plan(reading.lines)) == (reading.lines, ())
 
 
-@settings(deadline=None)
 @given(st.text() | st.lists(st.sampled_from(["ask:", "cannot:", "wait", "\n", " "])).map("".join))
 def test_reading_a_plan_never_raises(text: str) -> None:
     sound_reading(text)
@@ -249,7 +247,6 @@ def test_a_step_has_a_call_once_it_has_been_read() -> None:
 # ---------------------------------------------------------------- calls
 
 
-@settings(deadline=None)
 @given(calls())
 def test_a_call_that_is_written_reads_back_the_same(call: tuple[Function, dict[str, Any]]) -> None:
     function, arguments = call
@@ -343,7 +340,6 @@ def sound_call(text: str) -> None:
 pieces = st.sampled_from(["\t", " ", "\n", "$1", "true", "-3", "1e5", "٣", "note", "size"])
 
 
-@settings(deadline=None)
 @given(st.text() | st.lists(pieces).map("".join))
 @example("\tsize ٣")
 @example(" a\rb")
@@ -390,7 +386,6 @@ def examples(draw: st.DrawFn) -> Example:
     )
 
 
-@settings(deadline=None)
 @given(examples())
 def test_an_example_goes_through_json(example: Example) -> None:
     assert Example.model_validate_json(example.model_dump_json()) == example

@@ -2,8 +2,11 @@
 
     octoplan plan --input requests.jsonl --output plans.jsonl
 
-A line in is ``{"id": …, "query": …}`` (more may stand in it). A line that cannot be answered, a
-half-written one for instance, gets an error in its place, and the next ones are answered.
+A line in is ``{"id": …, "query": …}`` (more may stand in it). To plan on, it holds the plan so far
+and what came of it too: ``"steps": [{"text": …}, {"wait": true}]``, ``"results": {"1": …}`` (one
+that begins with ``failed:`` is a failure) and ``"answers": […]`` to the plan's questions; the line
+out then holds only what is left to do. A line that cannot be answered, a half-written one for
+instance, gets an error in its place, and the next ones are answered.
 """
 
 import json
@@ -11,15 +14,24 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
 from octoplan.display import write_json
 from octoplan.models.engine import EngineError
 from octoplan.planner import RequestError
-from octoplan.plans import PlanError
+from octoplan.plans import Ask, Branch, Line, Plan, PlanError, Step
+
+
+class Asked(NamedTuple):
+    """A line in: the request, the plan so far, and what came of that; None where there is none."""
+
+    query: str
+    steps: tuple[Line, ...] = ()
+    branch: Branch | None = None
 
 
 def read_requests(requests: str, output: str | None) -> Iterable[bytes]:
@@ -34,14 +46,14 @@ def read_requests(requests: str, output: str | None) -> Iterable[bytes]:
 
 
 def answer_all(
-    lines: Iterable[bytes], output: str | None, answer: Callable[[str], dict[str, Any]]
+    lines: Iterable[bytes], output: str | None, answer: Callable[[Asked], dict[str, Any]]
 ) -> None:
     """Answer every request, in order, and write each answer as soon as it is there.
 
     Args:
         lines: the requests.
         output: a new file; None or ``-`` is stdout.
-        answer: what to write for a query, beside its id and the query itself.
+        answer: what to write for a request, beside its id and the query itself.
     """
     console = Console(stderr=True)
     unanswered = 0
@@ -55,8 +67,8 @@ def answer_all(
                 try:
                     record = _record(raw)
                     head = {"id": record["id"]} if "id" in record else {}
-                    query = _query(record)
-                    told = head | {"query": query} | answer(query)
+                    asked = _asked(record)
+                    told = head | {"query": asked.query} | answer(asked)
                 except (PlanError, RequestError, EngineError) as error:
                     unanswered += 1
                     told = head | {"line": number, "error": str(error)}
@@ -84,8 +96,25 @@ def _record(raw: bytes) -> dict[str, Any]:
     return record
 
 
-def _query(record: dict[str, Any]) -> str:
+def _asked(record: dict[str, Any]) -> Asked:
     query = record.get("query")
     if not isinstance(query, str):
         raise PlanError('no text as query; write {"id": …, "query": …}')
-    return query
+    if "results" not in record and "answers" not in record:
+        return Asked(query)
+    came = {name: record[name] for name in ("results", "answers") if name in record}
+    try:
+        plan = Plan.model_validate({"steps": record.get("steps", [])})
+        branch = Branch.model_validate(came | {"steps": []})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise PlanError(f"{place}: {first['msg']}") from error
+    steps = sum(isinstance(line, Step) for line in plan.steps)
+    asks = sum(isinstance(line, Ask) for line in plan.steps)
+    for number in branch.results:
+        if not 1 <= number <= steps:
+            raise PlanError(f"results: the plan has no step {number}; give its steps")
+    if len(branch.answers) > asks:
+        raise PlanError(f"answers: {len(branch.answers)}, but the plan has {asks} questions")
+    return Asked(query, plan.steps, branch)

@@ -9,21 +9,22 @@ as Rich's markup.
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.filesize import decimal
 from rich.live import Live
-from rich.prompt import Confirm
+from rich.prompt import Confirm, Prompt
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from octoplan.agent import Called, Ended, Event, Observation, Run
 from octoplan.functions import Function, FunctionSet
 from octoplan.journal import Entry, Record, Summary
 from octoplan.plans import Call, Line, Step, one_line, write_line
+from octoplan.run import Answered, Called, Ended, Event, Observation, Run
 
 _STATUS_STYLE = {"done": "bold green", "failed": "bold red"}
 
@@ -69,7 +70,7 @@ class RunView:
                 rows.add_row(self._mark(number), f"{number}.", self._step(number, line))
             else:
                 rows.add_row("", "", Text(write_line(line), "yellow"))
-        if not self.over and not self.run.planned:
+        if not self.over and (not self.run.rounds or number == len(self.run.observations)):
             rows.add_row(self._spinner, "", Text("planning", "dim"))
         return Group(rows, *self._end())
 
@@ -78,7 +79,7 @@ class RunView:
         if number <= len(observations):
             failed = observations[number - 1].failed
             return Text("✗", "bold red") if failed else Text("✓", "bold green")
-        under_way = self.run.planned and not self.over and number == len(observations) + 1
+        under_way = self.run.rounds and not self.over and number == len(observations) + 1
         return self._spinner if under_way else Text("·", "dim")
 
     def _step(self, number: int, step: Step) -> Text:
@@ -131,17 +132,33 @@ class RunDisplay:
                 view.over = True
                 self._live = None
 
-    def ask(self, question: str) -> bool:
-        """Ask the person at the terminal, below the run as it stands; no answer is no."""
-        if self._live is not None:
-            self._live.stop()
+    def confirm(self, question: str) -> bool:
+        """Ask the person at the terminal for a yes or no; no answer is no."""
+        with self._paused():
+            try:
+                return Confirm.ask(Text(question, "bold"), console=self._console, default=False)
+            except EOFError:
+                return False
+
+    def inquire(self, question: str) -> str | None:
+        """Ask the person at the terminal a question of the plan; None where there is no answer."""
+        with self._paused():
+            try:
+                return Prompt.ask(Text(one_line(question), "bold"), console=self._console) or None
+            except EOFError:
+                return None
+
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """The run stands still while something is asked below it."""
+        live = self._live
+        if live is not None:
+            live.stop()
         try:
-            return Confirm.ask(Text(question, "bold"), console=self._console, default=False)
-        except EOFError:
-            return False
+            yield
         finally:
-            if self._live is not None:
-                self._live.start()
+            if live is not None:
+                live.start()
 
 
 def _tell(events: Iterable[Event], run: Run) -> None:
@@ -158,6 +175,8 @@ def _tell(events: Iterable[Event], run: Run) -> None:
                 mark = "✗" if event.failed else "✓"
                 result = one_line(event.result)
                 print(f"{event.number} {mark} {result}  ({event.seconds:.2f} s)", flush=True)
+            case Answered():
+                print(f"answer: {event.answer}", flush=True)
             case Ended():
                 pass
             case _:
@@ -225,6 +244,8 @@ def _entry(entry: Entry) -> str:
             return f"{content['step']} → {write_call(Call.model_validate(content['call']))}"
         case "result":
             return f"{content['step']} {'✗' if content['failed'] else '✓'} {content['result']}"
+        case "answer":
+            return f"asked: {content['question']} {content['answer']}"
         case "decision":
             return f"asked: {content['question']} {content['answer']}"
         case "undone":

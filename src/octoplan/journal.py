@@ -50,7 +50,7 @@ class Entry:
 
     Attributes:
         at: when, in UTC.
-        kind: ``plan``, ``call``, ``result``, ``decision``, ``undone`` or ``end``.
+        kind: ``plan``, ``call``, ``result``, ``answer``, ``decision``, ``undone`` or ``end``.
         content: what, as JSON has it.
     """
 
@@ -93,10 +93,16 @@ class Record:
     Attributes:
         id: its number in the journal.
         device: the device's file; empty for one in memory.
-        lines: the plan; None where there was none yet.
+        lines: the plan, after planning on all that was followed and the new one; None where there
+            was none yet.
+        rounds: how many times it was planned.
+        settled: how many results, and how many answers, the last planning knew.
+        first: the lines of the first plan.
+        read: how many steps had been done when the planner may first have read a result, or 0.
         steps: the steps that were acted on, with their calls as planned, by number from 1.
         calls: the calls that were begun, every ``$k`` filled, by step number.
         results: what came of them, by step number; a call without a result was interrupted.
+        answers: the user's, in order.
         undone: the steps whose calls have been undone.
         probability: the models' own probability of all that they wrote so far, 0 to 1.
         status, message: how the run ended; None while it has not.
@@ -110,16 +116,21 @@ class Record:
     status: str | None = None
     message: str | None = None
     lines: tuple[Line, ...] | None = None
+    rounds: int = 0
+    settled: tuple[int, int] = (0, 0)
+    first: tuple[Line, ...] = ()
+    read: int = 0
     steps: dict[int, Step] = field(default_factory=dict)
     calls: dict[int, Call] = field(default_factory=dict)
     results: dict[int, Result] = field(default_factory=dict)
+    answers: list[str] = field(default_factory=list)
     probability: float = 1.0
     undone: set[int] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     _held: ExitStack = field(default_factory=ExitStack)
 
     def planned(self, lines: Sequence[Line], probability: float) -> None:
-        """The plan is there; nothing of it has been done."""
+        """The plan is there, or the rest of it; nothing of that has been done."""
         told = _LINES.dump_python(tuple(lines), mode="json")
         self._write("plan", {"lines": told, "probability": probability})
 
@@ -136,6 +147,10 @@ class Record:
     def undid(self, number: int) -> None:
         """The call of a step has been undone."""
         self._write("undone", {"step": number})
+
+    def answered(self, question: str, answer: str) -> None:
+        """The user has answered a question of the plan."""
+        self._write("answer", {"question": question, "answer": answer})
 
     def decided(self, question: str, answer: str) -> None:
         """Somebody, or a rule, has decided something."""
@@ -168,6 +183,10 @@ class Record:
         match entry.kind:
             case "plan":
                 self.lines = _LINES.validate_python(content["lines"])
+                self.first = self.first or self.lines
+                self.rounds += 1
+                self.read = self.read or len(self.results)
+                self.settled = len(self.results), len(self.answers)
             case "call":
                 number = content["step"]
                 self.steps[number] = Step.model_validate(content["of"])
@@ -176,6 +195,8 @@ class Record:
             case "result":
                 found = content["result"], content["failed"], content["receipt"]
                 self.results[content["step"]] = Result(*found)
+            case "answer":
+                self.answers.append(content["answer"])
             case "undone":
                 self.undone.add(content["step"])
             case "end":

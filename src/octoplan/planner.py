@@ -2,18 +2,19 @@
 
 The planner reads the base's chat template around the request alone; it knows the functions by
 training, not by description. It writes one line a step, under a grammar that admits nothing else.
+Told what came of the steps so far, or what the user answered, it writes the rest of the plan.
 """
 
 import difflib
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from octoplan.models.adapters import Adapter
 from octoplan.models.engine import Engine
-from octoplan.plans import MAX_STEPS, Line, Step, one_line, read_line
+from octoplan.plans import MAX_STEPS, Line, Step, Told, one_line, read_line
 
 MAX_REQUEST = 2000
 """The longest request, in characters."""
@@ -55,19 +56,28 @@ class Planner:
         self.adapter = adapter
         self._words = frozenset(adapter.words)
 
-    def plan(self, request: str) -> Planning:
-        """Plan a request.
+    @property
+    def plans_on(self) -> bool:
+        """Whether it can plan on from results and answers."""
+        return self.adapter.plans_on
+
+    def plan(self, request: str, told: Sequence[Told] = ()) -> Planning:
+        """Plan a request, or plan on.
+
+        Args:
+            told: the plan so far and what came of it, where there is one; the new plan holds only
+                what is left to do.
 
         Raises:
             RequestError: the request is empty or longer than ``MAX_REQUEST`` characters.
             EngineError: the engine failed.
         """
         planning = Planning()
-        for _ in self.stream(request, planning):
+        for _ in self.stream(request, planning, told):
             pass
         return planning
 
-    def stream(self, request: str, planning: Planning) -> Iterator[Line]:
+    def stream(self, request: str, planning: Planning, told: Sequence[Told] = ()) -> Iterator[Line]:
         """Yield each line as soon as it is complete, and keep ``planning`` up to date."""
         request = one_line(request)
         if not request:
@@ -80,36 +90,36 @@ class Planner:
         started = time.perf_counter()
         logprob = 0.0
         rest = ""
-        tokens = self._engine.stream(
-            self.adapter.planner_prompt(request), self.adapter, grammar=GRAMMAR
-        )
+        prompt = self.adapter.planner_prompt(request, told)
+        read = " ".join([request, *(part for line in told for part in line if part)])
+        tokens = self._engine.stream(prompt, self.adapter, grammar=GRAMMAR)
         for token in tokens:
             logprob += token.logprob
             rest += token.text
             while "\n" in rest:
                 raw, _, rest = rest.partition("\n")
-                yield from self._read(raw, request, planning)
-        yield from self._read(rest, request, planning)
+                yield from self._read(raw, read, planning)
+        yield from self._read(rest, read, planning)
         planning.probability = min(1.0, math.exp(logprob))
         planning.seconds = time.perf_counter() - started
 
-    def _read(self, raw: str, request: str, planning: Planning) -> Iterator[Line]:
+    def _read(self, raw: str, read: str, planning: Planning) -> Iterator[Line]:
         line, problem = read_line(raw)
         if problem is not None:
             planning.problems.append(problem)
         if line is not None:
             if isinstance(line, Step):
-                line = Step(text=self._spell(line.text, request))
+                line = Step(text=self._spell(line.text, read))
             planning.lines.append(line)
             yield line
 
-    def _spell(self, text: str, request: str) -> str:
+    def _spell(self, text: str, read: str) -> str:
         """The step with misspelt copies mended.
 
-        A word that stands neither in the request nor among the words of the training steps is
-        taken for a misspelt copy, and replaced by the word of the request that is most like it.
+        A word that stands neither in what was read nor among the words of the training steps is
+        taken for a misspelt copy, and replaced by the word that was read that is most like it.
         """
-        said = {word.lower(): word for word in re.findall(r"\w+", request)}
+        said = {word.lower(): word for word in re.findall(r"\w+", read)}
 
         def mend(match: re.Match[str]) -> str:
             word = match.group()

@@ -131,10 +131,17 @@ class Plan(_Line):
 
 
 class Branch(_Line):
-    """How a plan goes on once the results of some steps are known (step number, result)."""
+    """How a plan goes on once results or answers are there.
 
-    results: dict[int, str]
-    steps: tuple[Line, ...]
+    Attributes:
+        results: by step number from 1; a result that begins with ``failed:`` is a failure.
+        answers: to the plan's questions, in order.
+        steps: what is left to do; ``$k`` counts the first plan's steps and then these.
+    """
+
+    results: dict[int, str] = {}
+    answers: tuple[str, ...] = ()
+    steps: tuple[Line, ...] = Field(max_length=MAX_STEPS)
 
 
 class Example(_Line):
@@ -145,6 +152,86 @@ class Example(_Line):
     query: str
     steps: tuple[Line, ...] = Field(min_length=1, max_length=MAX_STEPS)
     branches: tuple[Branch, ...] = ()
+
+
+class Told(NamedTuple):
+    """A line of a plan and what came of it, as the planner is told when it plans on.
+
+    Attributes:
+        line: as text (``write_line``).
+        result: the result of a step or the answer to a question; None of what was not done.
+    """
+
+    line: str
+    result: str | None
+
+
+FAILED = "failed: "
+"""How the planner is told of a failure: this, and the device's words."""
+
+DONE = "done"
+"""What the planner is told of a step whose result says no more."""
+
+
+def told(lines: Iterable[Line], branch: Branch) -> list[Told]:
+    """What the planner is told of a plan before it goes on with a branch.
+
+    The steps up to the last one that the branch has a result for are done; where there are only
+    answers, all steps are.
+    """
+    last = max(branch.results, default=MAX_STEPS)
+    answers = iter(branch.answers)
+    found: list[Told] = []
+    number = 0
+    for line in lines:
+        match line:
+            case Step():
+                number += 1
+                result = branch.results.get(number, DONE) if number <= last else None
+                found.append(Told(write_line(line), result))
+            case Ask():
+                found.append(Told(line.ask, next(answers, None)))
+            case Cannot():
+                found.append(Told(write_line(line), None))
+            case Wait() | Done():
+                pass
+    return found
+
+
+LONGEST_RESULT = 160
+"""So many characters of a result the planner is told, at most."""
+
+
+def brief(result: str) -> str:
+    """A result as the planner is told it: on one line, without empty fields, and cut.
+
+    JSON is told as ``name value; name value``, items of lists one after another; what is longer
+    than ``LONGEST_RESULT`` is cut at the last whole item, or else word, that fits.
+    """
+    try:
+        value = json.loads(result)
+    except (ValueError, RecursionError):
+        text = one_line(result)
+    else:
+        text = one_line("; ".join(_fields(value))) if isinstance(value, dict | list) else result
+        text = one_line(text)
+    if len(text) <= LONGEST_RESULT:
+        return text
+    cut = text[: LONGEST_RESULT - 1]
+    end = max(cut.rfind("; "), cut.rfind(" ") if "; " not in cut[LONGEST_RESULT // 2 :] else -1)
+    return (cut[:end] if end > 0 else cut).rstrip(" ;,") + "…"
+
+
+def _fields(value: Any, name: str = "") -> Iterator[str]:
+    """The fields of a JSON value that say something, each after its name."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _fields(part, str(key))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _fields(part, name)
+    elif value is not None and value != "":
+        yield f"{name} {write_value(value)}".lstrip()
 
 
 # ---------------------------------------------------------------- plans as text

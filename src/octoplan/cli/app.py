@@ -99,7 +99,13 @@ Confirmation = Annotated[
         "file says.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer all questions with yes.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Make destructive calls too without being asked.")
+]
+NoInput = Annotated[
+    bool,
+    typer.Option("--no-input", help="Ask nothing: a run that has a question ends with it."),
+]
 Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="The policy, if not config.toml in your config folder."),

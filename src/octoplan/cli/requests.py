@@ -21,6 +21,7 @@ from octoplan.cli.app import (
     Config,
     Confirmation,
     JournalFile,
+    NoInput,
     PlannerFolder,
     Threads,
     Yes,
@@ -31,12 +32,13 @@ from octoplan.cli.app import (
 from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
-    from octoplan.agent import Agent, Run
+    from octoplan.agent import Agent
     from octoplan.devices import Device
     from octoplan.functions import Function
     from octoplan.journal import Journal, Record
     from octoplan.plans import Call, Step
     from octoplan.policy import Policy
+    from octoplan.run import Run
 
 Request = Annotated[str | None, typer.Argument(metavar="REQUEST", help="What is to be done.")]
 Input = Annotated[
@@ -74,6 +76,7 @@ def run(
         typer.Option("--dry-run", help="Show what would happen: all is done to a copy in memory."),
     ] = False,
     yes: Yes = False,
+    no_input: NoInput = False,
     confirm: Confirmation = None,
     config: Config = None,
     journal: JournalFile = None,
@@ -90,10 +93,11 @@ def run(
     Calls that send, buy, book, cancel or the like are asked about first. Exit code 1 means that a
     step failed on the device or was declined; octoplan resume goes on with such a run.
     """
-    from octoplan.agent import Run
-    from octoplan.batch import answer_all, read_requests
+    from octoplan.batch import Asked, answer_all, read_requests
     from octoplan.devices.simulated import SimulatedDevice
     from octoplan.display import tell_answer
+    from octoplan.plans import PlanError
+    from octoplan.run import Run
 
     _one_of(request, requests, output)
     policy = policy_of(config, confirm)
@@ -111,7 +115,10 @@ def run(
         if lines is not None:
             agent = opened.enter_context(load_agent(base, planner, action, threads))
 
-            def answer(query: str) -> dict[str, Any]:
+            def answer(asked: Asked) -> dict[str, Any]:
+                if asked.branch is not None:
+                    raise PlanError("octoplan run begins anew; plan on with octoplan plan")
+                query = asked.query
                 with SimulatedDevice(path, copy=dry_run) as agent.device, begun(query) as record:
                     policy.check(agent.device.functions)
                     return tell_answer(agent.run(query, record, Permission(policy, yes, record)))
@@ -122,16 +129,16 @@ def run(
             policy.check(simulated.functions)
             agent = opened.enter_context(load_agent(base, planner, action, threads, simulated))
             record = opened.enter_context(begun(request))
-            carry_out(agent, Run(request, record), policy, yes, as_json)
+            carry_out(agent, Run(request, record), policy, yes, no_input, as_json)
 
 
 class Permission:
     """Applies a policy to one run: who is asked, and what is remembered of the answer.
 
     Args:
-        yes: whether all questions are answered with yes.
+        yes: whether destructive calls are made without being asked about.
         record: where answers are recorded.
-        ask: asks the person; None where there is nobody to ask.
+        confirm: asks the person; None where there is nobody to ask.
     """
 
     def __init__(
@@ -139,51 +146,59 @@ class Permission:
         policy: "Policy",
         yes: bool,
         record: "Record | None",
-        ask: Callable[[str], bool] | None = None,
+        confirm: Callable[[str], bool] | None = None,
     ) -> None:
         self._policy = policy
         self._yes = yes
         self._record = record
-        self._ask = ask
+        self._confirm = confirm
 
-    def __call__(self, function: "Function", call: "Call") -> str | None:
+    def __call__(self, function: "Function", call: "Call", doubt: str | None) -> str | None:
         """See ``octoplan.agent.Permit``."""
         from octoplan.display import write_call
 
         verdict = self._policy.verdict(function)
         if verdict == "refuse":
             return f"{function.name} is on the deny list"
-        if verdict == "run" or self._yes:
+        # What a result may have led to is nobody's decision but the person's.
+        if doubt is None and (verdict == "run" or self._yes):
             return None
-        if self._ask is None:
-            return f"{function.name} needs a yes; give --yes, or use a terminal"
+        if self._confirm is None:
+            how = "use a terminal, or say it as a new request" if doubt else "give --yes"
+            return f"{doubt or f'{function.name} needs a yes'}; {how}"
         question = f"{write_call(call)}: do it?"
-        allowed = self._ask(question)
+        if doubt is not None:
+            question = f"{doubt}. {question}"
+        allowed = self._confirm(question)
         if self._record is not None:
             self._record.decided(question, "yes" if allowed else "no")
         return None if allowed else "you said no"
 
 
-def carry_out(agent: "Agent", run: "Run", policy: "Policy", yes: bool, as_json: bool) -> None:
+def carry_out(
+    agent: "Agent", run: "Run", policy: "Policy", yes: bool, no_input: bool, as_json: bool
+) -> None:
     """Carry a run out, or go on with it, and show it; exit with 1 if it failed or was declined."""
     from rich.console import Console
 
     from octoplan.display import RunDisplay, tell_run, write_json
 
     display = RunDisplay(Console(highlight=False))
-    ask = display.ask if display.has_a_person and not as_json else None
-    permission = Permission(policy, yes, run.record, ask)
-    with closing(agent.stream(run, permission)) as events:
+    asks = display.has_a_person and not as_json and not no_input
+    permission = Permission(policy, yes, run.record, display.confirm if asks else None)
+    inquire = display.inquire if asks else None
+    with closing(agent.stream(run, permission, inquire)) as events:
         if as_json:
             deque(events, maxlen=0)
             typer.echo(write_json(tell_run(run), indent=2))
         else:
             display.show(events, run)
     assert run.ended is not None
-    if run.ended.status in ("failed", "declined"):
+    if run.ended.status in ("failed", "declined", "asks"):
         if run.record is not None and run.record.device:
             typer.echo(f"go on with: octoplan resume {run.record.id}", err=True)
-        raise typer.Exit(1)
+        if run.ended.status != "asks":
+            raise typer.Exit(1)
 
 
 @app.command(
@@ -210,7 +225,7 @@ def plan(
     if requests is not None:
         lines = read_requests(requests, output)
         with load_agent(base, planner, action, threads) as agent:
-            answer_all(lines, output, lambda query: tell_plan(agent.plan(query)))
+            answer_all(lines, output, lambda asked: tell_plan(agent.plan(*asked)))
     if request is not None:
         with load_agent(base, planner, action, threads) as agent, status("planning"):
             this = agent.plan(request)

@@ -19,6 +19,7 @@ from octoplan.cli.app import (
     Config,
     Confirmation,
     JournalFile,
+    NoInput,
     PlannerFolder,
     Threads,
     Yes,
@@ -84,6 +85,7 @@ def resume(
         ),
     ] = None,
     yes: Yes = False,
+    no_input: NoInput = False,
     confirm: Confirmation = None,
     config: Config = None,
     journal: JournalFile = None,
@@ -93,21 +95,24 @@ def resume(
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run that was interrupted, failed or was declined; what is done stays done."""
-    from octoplan.agent import Run
+    """Go on with a run that was interrupted, failed, was declined or asks something.
+
+    What is done stays done.
+    """
     from octoplan.devices.simulated import SimulatedDevice
+    from octoplan.run import Run
 
     if interrupted not in (None, "again", "done"):
         raise typer.BadParameter("--interrupted takes again or done")
     policy = policy_of(config, confirm)
     with open_journal(journal) as records, records.take(number) as record:
-        if record.status not in (None, "failed", "declined"):
+        if record.status not in (None, "failed", "declined", "asks"):
             raise CommandError(f"run {number} has ended ({record.status}: {record.message})")
         with SimulatedDevice(_device_file(record)) as device:
             policy.check(device.functions)
             _settle(record, device, interrupted, as_json)
             with load_agent(base, planner, action, threads, device) as agent:
-                carry_out(agent, Run.of(record), policy, yes, as_json)
+                carry_out(agent, Run.of(record), policy, yes, no_input, as_json)
 
 
 @app.command(no_args_is_help=True, epilog="[b]Example:[/] octoplan undo 12")
@@ -167,8 +172,8 @@ def _settle(record: "Record", device: "Device", interrupted: str | None, as_json
     """
     from rich.console import Console
 
-    from octoplan.agent import UNKNOWN
     from octoplan.display import RunDisplay, write_call
+    from octoplan.run import UNKNOWN
 
     under_way = record.calls.keys() - record.results.keys()
     for step in under_way:
@@ -182,7 +187,7 @@ def _settle(record: "Record", device: "Device", interrupted: str | None, as_json
         if answer is None:
             if as_json or not display.has_a_person:
                 raise CommandError(f"{question}; say --interrupted again, or --interrupted done")
-            answer = "again" if display.ask(f"{question}. Do it again?") else "done"
+            answer = "again" if display.confirm(f"{question}. Do it again?") else "done"
         record.decided(question, answer)
         if answer == "done":
             record.came(step, UNKNOWN, failed=False)

@@ -2,9 +2,9 @@
 
 A small model that sees the same names in every epoch learns the names, not to copy them. So each
 epoch learns a variation of the data: names and titles are exchanged for others of the same
-parameter, in the request and wherever else they stand; some are made up of the halves of two
-words, as no pre-trained model knows them. Two short requests said in one breath teach where one
-wish ends and the next begins.
+parameter, in request, results and answers and wherever else they stand; some are made up of the
+halves of two words, as no pre-trained model knows them. Two short requests said in one breath teach
+where one wish ends and the next begins.
 """
 
 import random
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from octoplan.functions import FunctionSet
-from octoplan.plans import MAX_STEPS, Cannot, Done, Example, Step, Wait, write_line
+from octoplan.plans import MAX_STEPS, Cannot, Done, Example, Line, Step, Wait, write_line
 
 RARE = 3
 """A word in at most so many examples is a name, a title or the like: a value may be swapped."""
@@ -106,7 +106,7 @@ class _Values:
         counts = Counter(
             word
             for example in examples
-            for word in {w for line in example.steps for w in _words(write_line(line))}
+            for word in {w for line in _lines(example) for w in _words(write_line(line))}
         )
         self._rare = {word for word, count in counts.items() if count <= RARE}
         self._by_parameter: dict[str, list[str]] = {}
@@ -124,9 +124,10 @@ class _Values:
         """The example with some of its values exchanged for others, wherever they stand."""
         new: dict[str, str] = {}
         found = self._swappable(example)
+        read = "\n".join(_read(example))
         for value, parameter in found.items():
             overlaps = any(value in other or other in value for other in found if other != value)
-            if not overlaps and _places([value]).search(example.query) and rng.random() < SWAP:
+            if not overlaps and _places([value]).search(read) and rng.random() < SWAP:
                 other = rng.choice(self._by_parameter[parameter])
                 new[value] = re.sub(r"\w+", lambda match: self._made_up(match[0], rng), other)
         if not new:
@@ -148,7 +149,7 @@ class _Values:
         """The values that hold a rare word, each with its ``function.parameter``."""
         return {
             value: f"{line.function}.{name}"
-            for line in example.steps
+            for line in _lines(example)
             if isinstance(line, Step)
             for name, value in (line.arguments or {}).items()
             if isinstance(value, str)
@@ -163,6 +164,20 @@ class _Values:
             return word
         other = rng.choice(others)
         return word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
+
+
+def _lines(example: Example) -> Iterator[Line]:
+    """All lines that are learned from an example: those of its plan and of its branches."""
+    yield from example.steps
+    for branch in example.branches:
+        yield from branch.steps
+
+
+def _read(example: Example) -> Iterator[str]:
+    """All that the planner reads of an example: the request, results and answers."""
+    yield example.query
+    for branch in example.branches:
+        yield from (*branch.results.values(), *branch.answers)
 
 
 def _words(text: str) -> list[str]:

@@ -9,12 +9,22 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 from octoplan.functions import FunctionSet
+from octoplan.plans import Call
 
 __all__ = ["Device", "DeviceError", "DeviceFailure", "UndoingDevice"]
 
 
 class DeviceFailure(Exception):
-    """One call could not be carried out, and why in plain words: "no contact named Bob"."""
+    """One call could not be carried out, and why in plain words: "no contact named Bob".
+
+    Attributes:
+        remedy: a call after which it may work, where the device knows one; the words alone are
+            never a reason to make a call.
+    """
+
+    def __init__(self, reason: str, remedy: Call | None = None) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 class DeviceError(Exception):

@@ -30,15 +30,20 @@ from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import find_base
 from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner
-from octoplan.plans import Example, Line, Step, kind
+from octoplan.plans import FAILED, Branch, Example, Line, Step, kind
+from octoplan.run import Run
 
 if TYPE_CHECKING:
     from octoplan.evaluation.prompted import PromptedModel
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 DROPPED, ADDED = "(dropped)", "(added)"
 """What a confusion table has for a line that the other plan lacks."""
+
+PLANNED_ON = "planned on"
+"""The groups of figures of what is left to do once results or answers are there."""
 
 ALONE = "action model alone, gold steps"
 """The group of figures that the planner has no part in."""
@@ -119,7 +124,14 @@ class Octoplan:
 
     def answer(self, request: str) -> Answer:
         """See ``Subject``."""
-        run = self.agent.plan(request)
+        return self._answer(self.agent.plan(request))
+
+    def rest(self, example: Example, branch: Branch) -> Answer:
+        """Plan on from the gold plan and what came of it."""
+        return self._answer(self.agent.plan(example.query, example.steps, branch))
+
+    @staticmethod
+    def _answer(run: Run) -> Answer:
         return Answer(
             lines=tuple(run.lines),
             problems=tuple(run.planning.problems),
@@ -186,6 +198,7 @@ class Evaluation(BaseModel):
         confusion: by gold function, how often another one stood in its place.
         cases: every request.
         misread: gold steps that the action model alone read wrongly, gold and read.
+        planned_on: every branch of the examples: what the subject made of what was left to do.
     """
 
     about: dict[str, Any]
@@ -195,6 +208,7 @@ class Evaluation(BaseModel):
     confusion: dict[str, dict[str, int]]
     cases: tuple[Case, ...]
     misread: tuple[tuple[Step, Step], ...] = ()
+    planned_on: tuple[Case, ...] = ()
 
 
 def evaluate(
@@ -210,17 +224,21 @@ def evaluate(
     Args:
         about: what the report shall say of the command, subject and data.
         progress: told how many requests are done, and of how many.
-        alone: measure octoplan's action model on the gold steps too, without the planner.
+        alone: measure octoplan's action model on the gold steps too, without the planner, and
+            planning on from gold plans with what came of them.
 
     Raises:
         EngineError: the subject's model, or the judge's, cannot be used.
     """
     started = time.monotonic()
     acting = subject if alone and isinstance(subject, Octoplan) else None
-    total = len(examples) * (2 if acting else 1)
+    branches: list[tuple[Example, Branch]] = []
+    if acting and acting.agent.planner.plans_on:
+        branches = [(example, branch) for example in examples for branch in example.branches]
+    total = len(examples) * (2 if acting else 1) + len(branches)
     done = 0
 
-    def each(job: Callable[[Example], T], inputs: Sequence[Example]) -> Iterator[T]:
+    def each(job: Callable[[S], T], inputs: Sequence[S]) -> Iterator[T]:
         nonlocal done
         with ThreadPoolExecutor(subject.parallel) as pool:
             for result in pool.map(job, inputs):
@@ -234,7 +252,11 @@ def evaluate(
     ]
     figures = _figures(examples, cases)
     misread: list[tuple[Step, Step]] = []
+    planned_on: list[Case] = []
     if acting:
+        rests = each(lambda pair: acting.rest(*pair), branches)
+        planned_on = _planned_on(branches, rests, oracles)
+        figures |= _of_branches(branches, planned_on)
         pairs = [pair for found in each(acting.calls, examples) for pair in found]
         misread = [(gold, read) for gold, read in pairs if not same_call(read.call, gold.call)]
         figures[ALONE] = {
@@ -255,7 +277,40 @@ def evaluate(
         confusion=_confusion(cases),
         cases=tuple(cases),
         misread=tuple(misread),
+        planned_on=tuple(planned_on),
     )
+
+
+def _planned_on(
+    branches: Iterable[tuple[Example, Branch]], rests: Iterable[Answer], oracles: Iterable[Oracle]
+) -> list[Case]:
+    """A case a branch, named after the example and the branch's number."""
+    # What is left of a plan cannot be run, or judged, without what came before.
+    alone = [oracle for oracle in oracles if oracle.name in ("plan", "call", "lenient")]
+    numbers: Counter[str] = Counter()
+    cases = []
+    for (example, branch), rest in zip(branches, rests, strict=True):
+        numbers[example.id] += 1
+        name = f"{example.id}/{numbers[example.id]}"
+        left = example.model_copy(update={"id": name, "steps": branch.steps})
+        cases.append(_case(left, rest, alone))
+    return cases
+
+
+def _of_branches(
+    branches: Iterable[tuple[Example, Branch]], cases: Iterable[Case]
+) -> dict[str, dict[str, Score]]:
+    groups: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for (_, branch), case in zip(branches, cases, strict=True):
+        failed = any(result.startswith(FAILED) for result in branch.results.values())
+        after = "an answer" if branch.answers else "a failure" if failed else "a result"
+        for group in (PLANNED_ON, f"{PLANNED_ON} after {after}"):
+            for name, right in case.verdicts.items():
+                groups[group][name].append(bool(right))
+    return {
+        group: {name: score(verdicts) for name, verdicts in oracles.items()}
+        for group, oracles in sorted(groups.items())
+    }
 
 
 def _case(example: Example, answer: Answer, oracles: Iterable[Oracle]) -> Case:

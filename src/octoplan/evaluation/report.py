@@ -61,7 +61,7 @@ def markdown(evaluation: Evaluation) -> str:
     for title, note, table in _tables(evaluation):
         parts += [f"## {title}", note, _markdown_table(table)]
     parts.append("## Wrong plans")
-    for case in _wrong(evaluation.cases):
+    for case in _wrong(evaluation):
         parts.append(f"**{case.id}** {_escaped(case.query)}\n\n{_verdicts(case)}\n")
         parts.append("\n".join(f"    {line}" for line in _side_by_side(case)) + "\n")
     return "\n\n".join(parts).replace("\n\n\n", "\n\n") + "\n"
@@ -84,7 +84,7 @@ def page(evaluation: Evaluation) -> str:
             parts.append("<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in row))
         parts.append("</table>")
     parts.append("<h2>Wrong plans</h2>")
-    for case in _wrong(evaluation.cases):
+    for case in _wrong(evaluation):
         lines = html.escape("\n".join(_side_by_side(case)))
         parts.append(
             f"<details><summary>{html.escape(case.id)}: {html.escape(case.query)}</summary>"
@@ -174,7 +174,8 @@ def _tables(evaluation: Evaluation) -> Iterable[tuple[str, str, Table]]:
         )
 
 
-def _wrong(cases: Iterable[Case]) -> list[Case]:
+def _wrong(evaluation: Evaluation) -> list[Case]:
+    cases = (*evaluation.cases, *evaluation.planned_on)
     return [case for case in cases if not all(case.verdicts.values())]
 
 

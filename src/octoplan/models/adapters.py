@@ -7,6 +7,7 @@ Transformers model.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from octoplan.functions import Function, FunctionSet
 from octoplan.models.bases import Base
-from octoplan.plans import one_line
+from octoplan.plans import Told, brief, one_line
 
 CARD_FILE = "octoplan.json"
 GGUF_FILE = "adapter.gguf"
@@ -42,6 +43,7 @@ class Adapter(BaseModel):
         base: the base's name; base_digest: SHA-256 of its GGUF.
         whole: whether all weights were trained, so that the adapter runs without the base.
         template: the prompt, with ``{request}`` where the request stands (planner).
+        plans_on: whether it learned to plan on from results and answers (planner).
         words: words of the training steps that their requests do not hold, sorted (planner).
         functions: the functions that it knows.
         symbols: the functional token of each function (action).
@@ -54,6 +56,7 @@ class Adapter(BaseModel):
     base_digest: str
     whole: bool = False
     template: str = ""
+    plans_on: bool = False
     words: tuple[str, ...] = ()
     functions: FunctionSet
     symbols: dict[str, Symbol] = {}
@@ -123,9 +126,9 @@ class Adapter(BaseModel):
         if magic != b"GGUF":
             raise AdapterError(f"{self.gguf} is broken; train or copy it again")
 
-    def planner_prompt(self, request: str) -> str:
-        """The planner's prompt: the base's chat template around the request alone."""
-        return self.template.format(request=plain(request))
+    def planner_prompt(self, request: str, told: Sequence[Told] = ()) -> str:
+        """The planner's prompt: see ``planner_prompt``."""
+        return planner_prompt(self.template, request, told)
 
 
 def shipped_adapter(role: str) -> Path:
@@ -140,6 +143,19 @@ def shipped_adapter(role: str) -> Path:
 def plain(text: str) -> str:
     """The text on one line and without anything that a tokenizer could read as a special token."""
     return one_line(text.replace("<|", "< |"))
+
+
+def planner_prompt(template: str, request: str, told: Sequence[Told] = ()) -> str:
+    """The planner's prompt: the base's chat template around the request alone.
+
+    Where it is to plan on, a line follows for each line of the plan so far: ``TEXT -> RESULT`` for
+    what was done, ``TEXT`` for what was not.
+    """
+    lines = [plain(request)]
+    for line, result in told:
+        after = "" if result is None else f" -> {plain(brief(result))}"
+        lines.append(plain(line) + after)
+    return template.format(request="\n".join(lines))
 
 
 def action_turn(number: int, text: str) -> str:

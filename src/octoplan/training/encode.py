@@ -14,8 +14,8 @@ import torch
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from octoplan.functions import FunctionSet
-from octoplan.models.adapters import Symbol, action_turn, plain
-from octoplan.plans import Example, Step, write_call, write_plan
+from octoplan.models.adapters import Symbol, action_turn, planner_prompt
+from octoplan.plans import Example, Line, Step, told, write_call, write_plan
 
 Row = dict[str, list[int]]
 """One training sequence: ``input_ids`` and ``labels`` (-100 where nothing is to be learned)."""
@@ -54,12 +54,24 @@ def planner_template(tokenizer: PreTrainedTokenizerBase) -> str:
 def planner_rows(
     examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase, template: str
 ) -> Iterator[Row]:
-    """One row an example: its request as prompt, its plan and the end-of-turn token to learn."""
+    """One row an example, and one more for each of its branches.
+
+    The prompt, and to learn the plan, or the rest of it, and the end-of-turn token.
+    """
     for example in examples:
-        prompt = tokenizer(template.format(request=plain(example.query)))["input_ids"]
-        plan = tokenizer(write_plan(example.steps), add_special_tokens=False)["input_ids"]
-        plan = [*plan, tokenizer.eos_token_id]
-        yield {"input_ids": prompt + plan, "labels": [-100] * len(prompt) + plan}
+        yield _answer(planner_prompt(template, example.query), example.steps, tokenizer)
+        for branch in example.branches:
+            prompt = planner_prompt(template, example.query, told(example.steps, branch))
+            yield _answer(prompt, branch.steps, tokenizer)
+
+
+def _answer(prompt: str, lines: Iterable[Line], tokenizer: PreTrainedTokenizerBase) -> Row:
+    before = tokenizer(prompt)["input_ids"]
+    plan = [
+        *tokenizer(write_plan(lines), add_special_tokens=False)["input_ids"],
+        tokenizer.eos_token_id,
+    ]
+    return {"input_ids": before + plan, "labels": [-100] * len(before) + plan}
 
 
 def action_rows(
@@ -159,10 +171,15 @@ def words(text: str) -> set[str]:
 
 
 def plan_words(examples: Iterable[Example]) -> tuple[str, ...]:
-    """Words of the steps that their own requests do not hold: the planner's words, sorted."""
+    """Words of the steps that stand nowhere in what was read: the planner's words, sorted."""
     found: set[str] = set()
     for example in examples:
-        found |= words(write_plan(example.steps)) - words(example.query)
+        known = words(example.query)
+        found |= words(write_plan(example.steps)) - known
+        for branch in example.branches:
+            for line in told(example.steps, branch):
+                known |= words(f"{line.line} {line.result or ''}")
+            found |= words(write_plan(branch.steps)) - known
     return tuple(sorted(found))
 
 

@@ -202,6 +202,7 @@ def train(
         base_digest=base.digest,
         whole=settings.method == "full",
         template=template if settings.role == "planner" else "",
+        plans_on=settings.role == "planner" and any(example.branches for example in examples),
         words=encode.plan_words(examples) if settings.role == "planner" else (),
         functions=functions,
         symbols=symbols,

@@ -12,6 +12,10 @@ from typing import Any
 
 from octoplan.devices import DeviceError, DeviceFailure
 from octoplan.devices.simulated import seed
+from octoplan.plans import Call
+
+WIFI_ON = Call(function="set_wifi", arguments={"enabled": True})
+"""What helps where there is no internet."""
 
 # "octo" marks the file as ours; the version goes up with every change of the schema.
 _APPLICATION_ID = 0x6F63746F
@@ -199,7 +203,7 @@ class Store:
     def go_online(self) -> None:
         """Raise DeviceFailure when there is no internet."""
         if self.get("wifi") != "on":
-            raise DeviceFailure("no internet connection, Wi-Fi is off")
+            raise DeviceFailure("no internet connection, Wi-Fi is off", WIFI_ON)
 
     def changed(self, what: str, before: str, after: str) -> None:
         """Log that a state went from one value to another."""

@@ -8,7 +8,7 @@ import sqlite3
 from octoplan.devices import DeviceFailure
 from octoplan.devices.simulated import lexicons, spoken
 from octoplan.devices.simulated.matching import best, between, has_word, subject, words
-from octoplan.devices.simulated.store import Store
+from octoplan.devices.simulated.store import WIFI_ON, Store
 
 _STEP = re.compile(r"\b(?:back|rewind|backwards?|forward|ahead|skip|on|jump|fast)\b")
 
@@ -151,7 +151,7 @@ class Streaming:
     def download_title(self, title: str, episode: str = "") -> str:
         """Onto the phone, to watch without Wi-Fi."""
         if self._store.get("wifi") != "on":
-            raise DeviceFailure("downloads need Wi-Fi, Wi-Fi is off")
+            raise DeviceFailure("downloads need Wi-Fi, Wi-Fi is off", WIFI_ON)
         row = self._find(title)
         said = _episode(episode, row) if episode else ""
         shown = f"{row['name']}, {said}" if said else row["name"]
