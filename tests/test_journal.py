@@ -14,6 +14,7 @@ from octoplan.devices.simulated import SimulatedDevice
 from octoplan.journal import Journal, JournalError, Record
 from octoplan.plans import Ask, Call, Cannot, Step, Wait
 from octoplan.run import UNKNOWN, Ended, Run
+from octoplan.user import Unattended
 
 TEXT = Step(
     text="Text Ngozi: I'm late",
@@ -52,6 +53,13 @@ class Scripted:
     def act(self, text, earlier):
         self.acted.append(text)
         return type("Action", (), {"call": self._calls[text], "probability": 1.0, "seconds": 0.0})()
+
+
+class Nay(Unattended):
+    """Somebody who allows nothing."""
+
+    def permit(self, function, call, doubt) -> str:
+        return "you said no"
 
 
 class Crash(BaseException):
@@ -165,7 +173,7 @@ def test_a_step_that_failed_or_was_declined_is_begun_again(
     with SimulatedDevice(phone) as device:
         with journal.take(1) as record:
             run = Run.of(record)
-            events = agent(device, [BRIGHTNESS, nobody]).stream(run, lambda *_: "you said no")
+            events = agent(device, [BRIGHTNESS, nobody]).stream(run, Nay())
             assert len(list(events)) == 2  # the call, the end: the brightness stays as it is
             assert run.ended == Ended("declined", "step 2 was not done: you said no")
         with journal.take(1) as record:

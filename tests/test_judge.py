@@ -7,8 +7,8 @@ from test_prompted import ANDROID, DROP, completion, llama_cpp, refusal, scripte
 
 from octoplan.evaluation.judge import Judge
 from octoplan.evaluation.oracles import Oracle, Verdict
-from octoplan.evaluation.prompted import Endpoint, EndpointError
 from octoplan.functions import FunctionSet
+from octoplan.models.prompted import Endpoint, EndpointError
 from octoplan.plans import Cannot, Line, Step
 
 REQUEST = "turn the wifi off and iron my shirt"

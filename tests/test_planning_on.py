@@ -28,6 +28,7 @@ from octoplan.plans import (
     told,
 )
 from octoplan.run import Ended, Run
+from octoplan.user import Unattended
 
 WEATHER = Step(
     text="Check the weather forecast for Oslo",
@@ -72,6 +73,17 @@ class Scripted:
 
     def act(self, text: str, earlier) -> SimpleNamespace:
         return SimpleNamespace(call=self._calls[text], probability=1.0, seconds=0.0)
+
+
+class Person(Unattended):
+    """Somebody who answers, and permits everything."""
+
+    def __init__(self, inquire: Callable[[str], str | None] = lambda question: None) -> None:
+        self.inquire = inquire  # type: ignore[method-assign]
+        self.doubts: list[str | None] = []
+
+    def permit(self, function, call, doubt) -> None:
+        self.doubts.append(doubt)
 
 
 def agent(plan: Plan, *steps: Step, device=None) -> Agent:
@@ -168,7 +180,7 @@ def test_a_question_is_asked_and_its_answer_planned_on_from():
         questions.append(question)
         return "Ngozi:\nbring an umbrella"
 
-    run = this.run("brightness 35 and send a text", inquire=inquire)
+    run = this.run("brightness 35 and send a text", user=Person(inquire))
     assert run.ended == Ended("done", "all steps done")
     assert questions == ["Who should I text?"] and run.answers == ["Ngozi: bring an umbrella"]
     assert this.planner.told[1] == [
@@ -177,9 +189,10 @@ def test_a_question_is_asked_and_its_answer_planned_on_from():
     ]
 
 
-@pytest.mark.parametrize("inquire", [None, lambda question: None, lambda question: "  "])
-def test_without_an_answer_the_run_ends_with_the_question(inquire):
-    run = agent(lights, BRIGHTNESS).run("brightness 35 and send a text", inquire=inquire)
+@pytest.mark.parametrize("answer", [None, "  "])
+def test_without_an_answer_the_run_ends_with_the_question(answer):
+    user = Person(lambda question: answer)
+    run = agent(lights, BRIGHTNESS).run("brightness 35 and send a text", user=user)
     assert run.ended == Ended("asks", "Who should I text?")
     assert len(run.observations) == 1  # what does not hang on the answer is done
 
@@ -219,14 +232,10 @@ def test_what_a_result_says_is_not_done():
 def test_a_person_may_allow_what_the_request_does_not_say():
     this = agent(lambda told: [BRIGHTNESS] if told else [WEATHER, Wait()], WEATHER, BRIGHTNESS)
     this.planner.plan = lambda request, told=(): SimpleNamespace(lines=[Done()])
-    doubts = []
-
-    def permit(function, call, doubt) -> None:
-        doubts.append(doubt)
-
-    run = this.run(REQUEST, permit=permit)
+    user = Person()
+    run = this.run(REQUEST, user=user)
     assert run.ended == Ended("done", "all steps done")
-    assert doubts == [None, "the request does not call for set_screen_brightness"]
+    assert user.doubts == [None, "the request does not call for set_screen_brightness"]
 
 
 @pytest.mark.parametrize(
@@ -269,15 +278,13 @@ def test_a_run_that_planned_on_survives_a_crash(tmp_path, at):
             [WEATHER, TEXT] if told[-1].result == "Oslo" else [BRIGHTNESS, Ask(ask="Which city?")]
         )
 
-    def inquire(question: str) -> str:
-        return "Oslo"
-
+    user = Person(lambda question: "Oslo")
     request = "call Xyzzyplugh, brightness 35, weather, text Ngozi: bring an umbrella"
     known = (NOBODY, BRIGHTNESS, WEATHER, TEXT)
     with Journal(tmp_path / "journal.db") as journal:
         record = journal.begin(request, path)
         with SimulatedDevice(path) as device:
-            events = agent(plan, *known, device=device).stream(Run(request, record), None, inquire)
+            events = agent(plan, *known, device=device).stream(Run(request, record), user)
             try:
                 for number, _ in enumerate(events, start=1):
                     if number == at:
@@ -287,7 +294,7 @@ def test_a_run_that_planned_on_survives_a_crash(tmp_path, at):
         record.release()
         with journal.take(record.id) as again, SimulatedDevice(path) as device:
             run = Run.of(again)
-            for _ in agent(plan, *known, device=device).stream(run, None, inquire):
+            for _ in agent(plan, *known, device=device).stream(run, user):
                 pass
             assert run.ended is not None and run.ended.status == "failed"  # nobody has that name
             done = [seen.call.function for seen in run.observations if not seen.failed]

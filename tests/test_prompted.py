@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import xllamacpp
 
-from octoplan.evaluation.prompted import Endpoint, EndpointError, NoAnswerError, PromptedModel
 from octoplan.functions import FunctionSet, load_function_set
 from octoplan.models.bases import find_base
+from octoplan.models.prompted import Endpoint, EndpointError, NoAnswerError, PromptedModel
 from octoplan.plans import Ask, Cannot, Done, Step, Wait
 
 ANDROID = load_function_set("android")

@@ -9,24 +9,38 @@ with Agent.load() as agent:
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from octoplan import plans
 from octoplan.action import ActionModel
 from octoplan.bounds import MADE_UP, Bounds
 from octoplan.confidence import Calibration
 from octoplan.devices import Device, DeviceFailure, UndoingDevice
-from octoplan.functions import Function
 from octoplan.journal import Record
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import DEFAULT_BASE
+from octoplan.models.engine import EngineError
 from octoplan.models.llamacpp import load_engines
-from octoplan.planner import Planner, RequestError
+from octoplan.planner import Planner, Planning, RequestError
 from octoplan.plans import Branch, Call, Cannot, Line, Step, Told, Wait, one_line
-from octoplan.run import UNKNOWN, Answered, Called, Ended, Event, Observation, Run, Status
+from octoplan.run import (
+    UNKNOWN,
+    Answered,
+    Called,
+    Ended,
+    Event,
+    HandedOn,
+    Observation,
+    Run,
+    Status,
+)
+from octoplan.user import Unattended, User
+
+if TYPE_CHECKING:
+    from octoplan.models.prompted import PromptedModel
 
 MAX_ROUNDS = 4
 """So many times a request is planned, at most: once, and three times on from results or answers."""
@@ -34,16 +48,18 @@ MAX_ROUNDS = 4
 MAX_CALLS = 12
 """So many calls a run makes, at most."""
 
-Permit = Callable[[Function, Call, str | None], str | None]
-"""Decides whether a call may run: None, or why not. Told why the call may not be the request's own
-(``octoplan.bounds``), or None; who has such a doubt and nobody to ask says no."""
-
-Inquire = Callable[[str], str | None]
-"""Asks the user a question of the plan: the answer, or None where there is none."""
+UNATTENDED = Unattended()
 
 
 class Agent:
-    """A planner, an action model and, for carrying requests out, a device."""
+    """A planner, an action model and, for carrying requests out, a device.
+
+    Args:
+        device: where calls run; None for an agent that only plans.
+        calibration: of the two models, for what they are confident of.
+        larger: makes the plan where the planner's is less likely to be right than ``sure``.
+        sure: a probability, 0 to 1.
+    """
 
     def __init__(
         self,
@@ -51,11 +67,15 @@ class Agent:
         action: ActionModel,
         device: Device | None = None,
         calibration: Calibration | None = None,
+        larger: "PromptedModel | None" = None,
+        sure: float = 0.0,
     ) -> None:
         self.planner = planner
         self.action = action
         self.device = device
         self.calibration = calibration
+        self.larger = larger
+        self.sure = sure
         self._resources = ExitStack()
 
     @classmethod
@@ -130,16 +150,13 @@ class Agent:
         self,
         request: str,
         record: Record | None = None,
-        permit: Permit | None = None,
-        inquire: Inquire | None = None,
+        user: User = UNATTENDED,
     ) -> Run:
         """Carry a request out.
 
         Args:
             record: where the run is recorded.
-            permit: asked before each call; all that the request calls for may run where left out.
-            inquire: asks the user for what the request leaves open; the run ends with the question
-                where left out.
+            user: who permits calls and answers questions; nobody where left out.
 
         Raises:
             RequestError: the request is empty or too long.
@@ -147,13 +164,11 @@ class Agent:
             JournalError: the run cannot be recorded; the next call was not made.
         """
         run = Run(request, record)
-        for _ in self.stream(run, permit, inquire):
+        for _ in self.stream(run, user):
             pass
         return run
 
-    def stream(
-        self, run: Run, permit: Permit | None = None, inquire: Inquire | None = None
-    ) -> Generator[Event, None, None]:
+    def stream(self, run: Run, user: User = UNATTENDED) -> Generator[Event, None, None]:
         """Carry a run out, or go on with it, and yield every event as it happens.
 
         Closing the generator stops the models at the next token, and nothing more is done. See
@@ -162,7 +177,7 @@ class Agent:
         assert self.device is not None, "an agent without a device can only plan"
         started = time.perf_counter()
         try:
-            for event in self._rounds(run, self.device, permit or _unless_in_doubt, inquire):
+            for event in self._rounds(run, self.device, user):
                 run.seconds = time.perf_counter() - started
                 if isinstance(event, Ended):
                     self._be_sure(run)
@@ -173,16 +188,15 @@ class Agent:
             raise
         run.changes = self.device.changes()
 
-    def _rounds(
-        self, run: Run, device: Device, permit: Permit, inquire: Inquire | None
-    ) -> Iterator[Event]:
+    def _rounds(self, run: Run, device: Device, user: User) -> Iterator[Event]:
         """Plan and follow the plan; then plan on, for as long as results or answers ask for it."""
         if not run.rounds:
             yield from self._plan(run, device)
-        while True:
-            yield from self._follow(run, device, permit)
+            yield from self._approve(run, user)
+        while run.ended is None:
+            yield from self._follow(run, device, user)
             if run.ended is None:
-                yield from self._inquire(run, inquire)
+                yield from self._inquire(run, user)
             if run.ended is not None:
                 return
             if not run.is_open:
@@ -195,7 +209,8 @@ class Agent:
                 yield self._end(run, "failed", what)
                 return
             yield from self._plan(run, device)
-        yield self._finished(run)
+        if run.ended is None:
+            yield self._finished(run)
 
     def _plan(self, run: Run, device: Device) -> Iterator[Event]:
         """Plan, or plan on from what came of the plan so far."""
@@ -205,11 +220,42 @@ class Agent:
             run.plan_anew(told)
         yield from self.planner.stream(run.request, run.planning, told)
         if not run.rounds:
+            yield from self._hand_on(run)
             run.first = list(run.planning.lines)
         run.rounds += 1
         run.probability *= run.planning.probability
         if run.record is not None:
             run.record.planned(run.planning.lines, run.probability)
+
+    def _hand_on(self, run: Run) -> Iterator[Event]:
+        """Have the larger model plan where the planner is not sure; without an answer, go on."""
+        confidence = self._plan_confidence(run)
+        if self.larger is None or confidence is None or confidence >= self.sure:
+            return
+        try:
+            prompted = self.larger.plan(run.request)
+        except EngineError as error:
+            yield HandedOn(self.larger.name, str(error))
+            return
+        problem = prompted.problems[0] if prompted.problems else None
+        yield HandedOn(self.larger.name, problem)
+        if problem is None:
+            run.handed_on = self.larger.name
+            run.planning = Planning(lines=list(prompted.lines))
+            yield from run.planning.lines
+
+    def _approve(self, run: Run, user: User) -> Iterator[Event]:
+        """Let the user decide about a plan that may be wrong."""
+        confidence = self._plan_confidence(run)
+        reason = None if confidence is None else user.approve(confidence)
+        if reason is not None:
+            yield self._end(run, "declined", reason)
+
+    def _plan_confidence(self, run: Run) -> float | None:
+        """How likely the plan is right, 0 to 1; None where that is not known."""
+        if self.calibration is None or run.handed_on:
+            return None
+        return self.calibration.plan(run.planning.probability)
 
     def _doubt(self, run: Run, call: Call) -> str | None:
         """Why a call may not be the request's own (``octoplan.bounds``); None where it is.
@@ -239,7 +285,7 @@ class Agent:
                 steps.append(_with_call(line, self.action.act(line.text, steps).call))
         return [step.call for step in steps if step.call]
 
-    def _follow(self, run: Run, device: Device, permit: Permit) -> Iterator[Event]:
+    def _follow(self, run: Run, device: Device, user: User) -> Iterator[Event]:
         """Do the plan's steps that are not done, up to a failure or to where it waits."""
         number = 0
         for line in list(run.planning.lines):
@@ -251,7 +297,7 @@ class Agent:
             if number <= len(run.observations):
                 continue
             done = len(run.observations)
-            yield from self._do(run, number, line, device, permit)
+            yield from self._do(run, number, line, device, user)
             if run.ended is not None:
                 return
             if len(run.observations) == done:  # it repeated a step, and was left out
@@ -259,13 +305,12 @@ class Agent:
             elif run.observations[-1].failed:
                 return
 
-    def _inquire(self, run: Run, inquire: Inquire | None) -> Iterator[Event]:
+    def _inquire(self, run: Run, user: User) -> Iterator[Event]:
         """Ask what the plan asks; the run has ended if there is no answer."""
         if run.is_stuck:
             return
         for question in run.questions[len(run.answers) :]:
-            plans_on = self.planner.plans_on
-            answer = one_line(inquire(question) or "") if inquire and plans_on else ""
+            answer = one_line(user.inquire(question) or "") if self.planner.plans_on else ""
             if not answer:
                 yield self._end(run, "asks", "; ".join(run.questions[len(run.answers) :]))
                 return
@@ -291,9 +336,7 @@ class Agent:
             return self._end(run, "failed", what)
         return self._end(run, "done", "all steps done" if run.steps else "nothing to do")
 
-    def _do(
-        self, run: Run, number: int, line: Step, device: Device, permit: Permit
-    ) -> Iterator[Event]:
+    def _do(self, run: Run, number: int, line: Step, device: Device, user: User) -> Iterator[Event]:
         """Do one step; the run has ended if it could not be tried."""
         if number <= len(run.steps):  # begun before the run was interrupted
             called = Called(number, run.steps[number - 1], 0.0)
@@ -320,7 +363,7 @@ class Agent:
             yield self._end(run, "failed", f"{MAX_CALLS} calls were made; say the rest anew")
             return
         doubt = self._doubt(run, planned)
-        reason = permit(device.functions[call.function], call, doubt)
+        reason = user.permit(device.functions[call.function], call, doubt)
         if reason is not None:
             yield self._end(run, "declined", f"step {number} was not done: {reason}")
             return
@@ -346,6 +389,9 @@ class Agent:
         return self.planner.plans_on and not again and run.rounds < MAX_ROUNDS
 
     def _act(self, run: Run, line: Step) -> Called:
+        if line.call is not None:  # the larger model's
+            run.steps.append(line)
+            return Called(len(run.steps), line, 0.0)
         action = self.action.act(line.text, run.steps)
         step = _with_call(line, action.call)
         run.steps.append(step)
@@ -353,7 +399,7 @@ class Agent:
         return Called(len(run.steps), step, action.seconds)
 
     def _be_sure(self, run: Run) -> None:
-        if self.calibration is not None:
+        if self.calibration is not None and not run.handed_on:
             run.confidence = self.calibration.call(run.probability)
 
     @staticmethod
@@ -378,8 +424,3 @@ def _with_call(step: Step, call: Call | None) -> Step:
     return step.model_copy(
         update={"function": call.function, "arguments": call.arguments} if call else {}
     )
-
-
-def _unless_in_doubt(function: Function, call: Call, doubt: str | None) -> str | None:
-    """The permit where nobody gives one."""
-    return doubt

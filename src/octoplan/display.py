@@ -24,7 +24,7 @@ from rich.text import Text
 from octoplan.functions import Function, FunctionSet
 from octoplan.journal import Entry, Record, Summary
 from octoplan.plans import Call, Line, Step, one_line, write_line
-from octoplan.run import Answered, Called, Ended, Event, Observation, Run
+from octoplan.run import Answered, Called, Ended, Event, HandedOn, Observation, Run
 
 _STATUS_STYLE = {"done": "bold green", "failed": "bold red"}
 
@@ -99,6 +99,8 @@ class RunView:
         if ended is None:
             return
         yield Text()
+        if self.run.handed_on:
+            yield Text(f"  planned by {one_line(self.run.handed_on)}", "dim")
         for change in self.run.changes:
             yield Text.assemble(("  changed  ", "dim"), one_line(change))
         style = _STATUS_STYLE.get(ended.status, "bold yellow")
@@ -175,6 +177,10 @@ def _tell(events: Iterable[Event], run: Run) -> None:
                 mark = "✗" if event.failed else "✓"
                 result = one_line(event.result)
                 print(f"{event.number} {mark} {result}  ({event.seconds:.2f} s)", flush=True)
+            case HandedOn(model, problem):
+                number = 0
+                what = f"cannot use its answer: {problem}" if problem else "its plan:"
+                print(one_line(f"not sure, asked {model}; {what}"), flush=True)
             case Answered():
                 print(f"answer: {event.answer}", flush=True)
             case Ended():
@@ -337,6 +343,7 @@ def tell_plan(run: Run) -> dict[str, Any]:
     return {
         "steps": [line.model_dump() for line in run.lines],
         "seconds": round(run.seconds, 3),
+        "planned_by": run.handed_on or None,
         "probability": round(run.probability, 4),
         "confidence": None if run.confidence is None else round(run.confidence, 4),
     }

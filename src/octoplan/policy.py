@@ -6,6 +6,11 @@ locking and the like, which cannot simply be undone. The user's config file says
     confirm = "destructive"        # or "always", "never"
     allow = ["make_phone_call"]    # never asked about
     deny = ["set_security_mode"]   # never run
+    sure = 0.5                     # a plan less likely to be right than this is asked about first
+
+    [larger]                       # or, where such a model is given, made by it instead
+    url = "http://127.0.0.1:8080/v1"
+    model = "qwen3-8b"
 """
 
 import tomllib
@@ -13,15 +18,28 @@ from pathlib import Path
 from typing import Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from octoplan.functions import Function, FunctionSet
 
 Confirm = Literal["always", "destructive", "never"]
 
 
+SURE = 0.25
+"""A plan that is less likely to be right than this is asked about, where the user says no more."""
+
+
 class PolicyError(ValueError):
     """A policy that cannot be used; one line that says what to do."""
+
+
+class Larger(BaseModel):
+    """A larger model behind an OpenAI-compatible endpoint; its key is ``OPENAI_API_KEY``'s."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    model: str
 
 
 class Policy(BaseModel):
@@ -31,6 +49,8 @@ class Policy(BaseModel):
         confirm: which calls are asked about: all, those of destructive functions, or none.
         allow: functions that are never asked about.
         deny: functions that never run, whatever else is said.
+        sure: plans that are less likely to be right than this, 0 to 1, are asked about first.
+        larger: makes those plans instead. Their requests leave the device.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +58,8 @@ class Policy(BaseModel):
     confirm: Confirm = "destructive"
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
+    sure: float = Field(default=SURE, ge=0, le=1)
+    larger: Larger | None = None
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:

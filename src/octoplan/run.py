@@ -48,6 +48,14 @@ class Answered:
     answer: str
 
 
+@dataclass(frozen=True)
+class HandedOn:
+    """A larger model was asked for the plan; with a ``problem``, its answer could not be used."""
+
+    model: str
+    problem: str | None
+
+
 Status = Literal["done", "failed", "declined", "asks", "waits", "cannot"]
 """How a run ends; one that failed, was declined or asks can be gone on with."""
 
@@ -63,7 +71,7 @@ class Ended:
     message: str
 
 
-Event = Line | Called | Observation | Answered | Ended
+Event = Line | HandedOn | Called | Observation | Answered | Ended
 """What a run tells as it goes: a line of the plan, a call, what came of it, its end."""
 
 
@@ -84,6 +92,7 @@ class Run:
         observations: what came of the calls.
         answers: the user's answers to the plan's questions, in order.
         settled: how many observations, and how many answers, the last planning knew.
+        handed_on: the larger model that made the plan; empty where the planner did.
         first: the lines of the first plan.
         read: how many steps of the first plan had been done when the planner first read a result;
             0 as long as it has read none.
@@ -106,6 +115,7 @@ class Run:
     observations: list[Observation] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     settled: tuple[int, int] = (0, 0)
+    handed_on: str = ""
     first: list[Line] = field(default_factory=list)
     read: int = 0
     foreseen: list[Call] = field(default_factory=list)

@@ -6,6 +6,7 @@ in exit code 1; Ctrl-C in 130. Only what a command needs is imported, when it ru
 
 import hashlib
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -139,6 +140,13 @@ def policy_of(config: Path | None, confirm: str | None) -> "Policy":
             raise typer.BadParameter("--confirm takes always, destructive or never")
         policy = policy.model_copy(update={"confirm": confirm})
     return policy
+
+
+def needs(*packages: str, extra: str) -> None:
+    """Make sure that the packages of an extra are installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise CommandError(f"{package} is missing: pip install 'octoplan[{extra}]'")
 
 
 def status(text: str) -> Any:

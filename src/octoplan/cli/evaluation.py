@@ -10,7 +10,6 @@ import random
 import shlex
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +25,7 @@ from octoplan.cli.app import (
     app,
     check_data,
     examples_of,
+    needs,
     status,
 )
 from octoplan.models.bases import DEFAULT_BASE
@@ -104,7 +104,7 @@ def evaluate(
     """
     from octoplan.display import write_json
 
-    _check_packages()
+    needs("datasketch", "matplotlib", "openai", "rapidfuzz", "scipy", extra="evaluate")
     if compared is not None:
         _compare(compared, as_json)
         return
@@ -184,7 +184,7 @@ def benchmark(
     from octoplan.evaluation.benchmark import sample as draw
     from octoplan.functions import load_function_sets
 
-    _check_packages()
+    needs("datasketch", "matplotlib", "openai", "rapidfuzz", "scipy", extra="evaluate")
     if (sample is None) != (out is None):
         raise typer.BadParameter("--sample N goes with --out FILE")
     if out is not None and out.exists():
@@ -236,9 +236,8 @@ def experiment(
     from octoplan.experiments.experiment import run_experiment
     from octoplan.experiments.table import table
 
-    _check_packages()
-    if find_spec("trl") is None:
-        raise CommandError("training needs more packages: pip install 'octoplan[train]'")
+    needs("datasketch", "matplotlib", "openai", "rapidfuzz", "scipy", extra="evaluate")
+    needs("trl", extra="train")
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_interactive) as bar:
         task = bar.add_task("", total=None)
@@ -283,17 +282,11 @@ def _show_benchmark(found: "Report") -> None:
     )
 
 
-def _check_packages() -> None:
-    for package in ("datasketch", "matplotlib", "openai", "rapidfuzz", "scipy"):
-        if find_spec(package) is None:
-            raise CommandError(f"{package} is missing: pip install 'octoplan[evaluate]'")
-
-
 def _large_model(
     model: str, server: str, functions: "FunctionSet"
 ) -> tuple["Subject", dict[str, str]]:
     from octoplan.evaluation.evaluate import LargeModel
-    from octoplan.evaluation.prompted import Endpoint, PromptedModel
+    from octoplan.models.prompted import Endpoint, PromptedModel
 
     subject = LargeModel(PromptedModel(Endpoint(model, server), functions), _PARALLEL)
     return subject, {"model": model, "server": server}
@@ -316,7 +309,7 @@ def _oracles(
             oracles.append(execution)
     if judge is not None and judge_model is not None:
         from octoplan.evaluation.judge import Judge
-        from octoplan.evaluation.prompted import Endpoint
+        from octoplan.models.prompted import Endpoint
 
         oracles.append(Judge(Endpoint(judge_model, judge), functions))
     return oracles

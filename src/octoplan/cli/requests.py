@@ -6,7 +6,6 @@ octoplan act "Email it to Bob" --earlier "Find the sales report"
 """
 
 from collections import deque
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +25,7 @@ from octoplan.cli.app import (
     Threads,
     Yes,
     app,
+    needs,
     policy_of,
     status,
 )
@@ -34,6 +34,7 @@ from octoplan.models.bases import DEFAULT_BASE
 if TYPE_CHECKING:
     from octoplan.agent import Agent
     from octoplan.devices import Device
+    from octoplan.display import RunDisplay
     from octoplan.functions import Function
     from octoplan.journal import Journal, Record
     from octoplan.plans import Call, Step
@@ -113,7 +114,7 @@ def run(
             return nullcontext() if records is None else records.begin(query, device)
 
         if lines is not None:
-            agent = opened.enter_context(load_agent(base, planner, action, threads))
+            agent = opened.enter_context(load_agent(base, planner, action, threads, None, policy))
 
             def answer(asked: Asked) -> dict[str, Any]:
                 if asked.branch is not None:
@@ -121,24 +122,26 @@ def run(
                 query = asked.query
                 with SimulatedDevice(path, copy=dry_run) as agent.device, begun(query) as record:
                     policy.check(agent.device.functions)
-                    return tell_answer(agent.run(query, record, Permission(policy, yes, record)))
+                    return tell_answer(agent.run(query, record, CommandUser(policy, yes, record)))
 
             answer_all(lines, output, answer)
         if request is not None:
             simulated = opened.enter_context(SimulatedDevice(path, copy=dry_run))
             policy.check(simulated.functions)
-            agent = opened.enter_context(load_agent(base, planner, action, threads, simulated))
+            agent = opened.enter_context(
+                load_agent(base, planner, action, threads, simulated, policy)
+            )
             record = opened.enter_context(begun(request))
             carry_out(agent, Run(request, record), policy, yes, no_input, as_json)
 
 
-class Permission:
-    """Applies a policy to one run: who is asked, and what is remembered of the answer.
+class CommandUser:
+    """The user of the command line: applies a policy, and asks whoever is at the terminal.
 
     Args:
-        yes: whether destructive calls are made without being asked about.
-        record: where answers are recorded.
-        confirm: asks the person; None where there is nobody to ask.
+        yes: whether destructive calls and doubtful plans are let pass without being asked about.
+        record: where decisions are recorded.
+        display: asks the person; None where there is nobody to ask.
     """
 
     def __init__(
@@ -146,15 +149,15 @@ class Permission:
         policy: "Policy",
         yes: bool,
         record: "Record | None",
-        confirm: Callable[[str], bool] | None = None,
+        display: "RunDisplay | None" = None,
     ) -> None:
         self._policy = policy
         self._yes = yes
         self._record = record
-        self._confirm = confirm
+        self._display = display
 
-    def __call__(self, function: "Function", call: "Call", doubt: str | None) -> str | None:
-        """See ``octoplan.agent.Permit``."""
+    def permit(self, function: "Function", call: "Call", doubt: str | None) -> str | None:
+        """See ``octoplan.user.User``."""
         from octoplan.display import write_call
 
         verdict = self._policy.verdict(function)
@@ -163,13 +166,29 @@ class Permission:
         # What a result may have led to is nobody's decision but the person's.
         if doubt is None and (verdict == "run" or self._yes):
             return None
-        if self._confirm is None:
+        if self._display is None:
             how = "use a terminal, or say it as a new request" if doubt else "give --yes"
             return f"{doubt or f'{function.name} needs a yes'}; {how}"
         question = f"{write_call(call)}: do it?"
-        if doubt is not None:
-            question = f"{doubt}. {question}"
-        allowed = self._confirm(question)
+        return self._confirm(question if doubt is None else f"{doubt}. {question}")
+
+    def inquire(self, question: str) -> str | None:
+        """See ``octoplan.user.User``."""
+        return None if self._display is None else self._display.inquire(question)
+
+    def approve(self, confidence: float) -> str | None:
+        """See ``octoplan.user.User``."""
+        asked = self._policy.confirm != "never" and confidence < self._policy.sure
+        if self._yes or not asked:
+            return None
+        doubt = f"the plan is only {confidence:.0%} likely to be right"
+        if self._display is None:
+            return f"{doubt}; give --yes, or say it differently"
+        return self._confirm(f"{doubt}. Carry it out?")
+
+    def _confirm(self, question: str) -> str | None:
+        assert self._display is not None
+        allowed = self._display.confirm(question)
         if self._record is not None:
             self._record.decided(question, "yes" if allowed else "no")
         return None if allowed else "you said no"
@@ -185,9 +204,8 @@ def carry_out(
 
     display = RunDisplay(Console(highlight=False))
     asks = display.has_a_person and not as_json and not no_input
-    permission = Permission(policy, yes, run.record, display.confirm if asks else None)
-    inquire = display.inquire if asks else None
-    with closing(agent.stream(run, permission, inquire)) as events:
+    user = CommandUser(policy, yes, run.record, display if asks else None)
+    with closing(agent.stream(run, user)) as events:
         if as_json:
             deque(events, maxlen=0)
             typer.echo(write_json(tell_run(run), indent=2))
@@ -281,12 +299,21 @@ def load_agent(
     action: Path | None,
     threads: int | None,
     device: "Device | None" = None,
+    policy: "Policy | None" = None,
 ) -> "Agent":
-    """The agent, its models loaded."""
+    """The agent, its models loaded; by the policy, it may hand requests on to a larger one."""
     from octoplan.agent import Agent
 
     with status("loading the models"):
-        return Agent.load(base, planner, action, device, threads)
+        agent = Agent.load(base, planner, action, device, threads)
+    if policy is not None and policy.larger is not None:
+        needs("openai", extra="evaluate")
+        from octoplan.models.prompted import Endpoint, PromptedModel
+
+        endpoint = Endpoint(policy.larger.model, policy.larger.url)
+        agent.larger = PromptedModel(endpoint, agent.planner.adapter.functions)
+        agent.sure = policy.sure
+    return agent
 
 
 def open_journal(path: Path | None) -> "Journal":

@@ -111,7 +111,7 @@ def resume(
         with SimulatedDevice(_device_file(record)) as device:
             policy.check(device.functions)
             _settle(record, device, interrupted, as_json)
-            with load_agent(base, planner, action, threads, device) as agent:
+            with load_agent(base, planner, action, threads, device, policy) as agent:
                 carry_out(agent, Run.of(record), policy, yes, no_input, as_json)
 
 

@@ -3,7 +3,7 @@
     octoplan evaluate data/validation --out results/validation
 
 What is evaluated is a *subject*: octoplan's two models, or one large model that is prompted with
-the function descriptions (``octoplan.evaluation.prompted``), as Octo-planner compares them.
+the function descriptions (``octoplan.models.prompted``), as Octo-planner compares them.
 """
 
 import difflib
@@ -34,7 +34,7 @@ from octoplan.plans import FAILED, Branch, Example, Line, Step, kind
 from octoplan.run import Run
 
 if TYPE_CHECKING:
-    from octoplan.evaluation.prompted import PromptedModel
+    from octoplan.models.prompted import PromptedModel
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -158,7 +158,7 @@ class LargeModel:
 
     def answer(self, request: str) -> Answer:
         """See ``Subject``; a request that got no answer has an empty plan."""
-        from octoplan.evaluation.prompted import NoAnswerError
+        from octoplan.models.prompted import NoAnswerError
 
         try:
             found = self._model.plan(request)

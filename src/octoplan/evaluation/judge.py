@@ -14,14 +14,14 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from octoplan.evaluation.oracles import Verdict
-from octoplan.evaluation.prompted import (
+from octoplan.functions import FunctionSet
+from octoplan.models.prompted import (
     Endpoint,
     NoAnswerError,
     describe,
     json_objects,
     write_prompt,
 )
-from octoplan.functions import FunctionSet
 from octoplan.plans import Line, one_line
 
 ATTEMPTS = 3

@@ -202,11 +202,12 @@ def train(
         base_digest=base.digest,
         whole=settings.method == "full",
         template=template if settings.role == "planner" else "",
-        plans_on=settings.role == "planner" and any(example.branches for example in examples),
-        words=encode.plan_words(examples) if settings.role == "planner" else (),
+        plans_on=settings.role == "planner"
+        and ((start is not None and start.plans_on) or any(e.branches for e in examples)),
+        words=_words(start, examples) if settings.role == "planner" else (),
         functions=functions,
         symbols=symbols,
-        links=encode.links(examples) if settings.role == "action" else {},
+        links=_links(start, examples) if settings.role == "action" else {},
     )
     adapter.save(out)
     (out / "training.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
@@ -252,6 +253,20 @@ def _symbols(
     ]
     embedding = model.get_input_embeddings().weight.detach()
     return encode.choose_symbols(functions, texts, tokenizer, embedding)
+
+
+def _words(start: Adapter | None, examples: list[Example]) -> tuple[str, ...]:
+    """The planner's words, with those of the adapter that it was trained on from."""
+    known = start.words if start else ()
+    return tuple(sorted({*known, *encode.plan_words(examples)}))
+
+
+def _links(start: Adapter | None, examples: list[Example]) -> dict[str, tuple[str, ...]]:
+    """What results stood where, with what the adapter that it was trained on from knows."""
+    found = encode.links(examples)
+    for name, functions in (start.links if start else {}).items():
+        found[name] = tuple(sorted({*functions, *found.get(name, ())}))
+    return dict(sorted(found.items()))
 
 
 def _start(settings: Settings, base: Base, functions: FunctionSet) -> Adapter | None:

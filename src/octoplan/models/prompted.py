@@ -7,7 +7,8 @@ function descriptions and writes the whole plan with its calls. The prompt is ``
     prompted = PromptedModel(endpoint, load_function_sets("all")).plan("turn the wifi off")
     prompted.lines, prompted.problems
 
-The judge (``octoplan.evaluation.judge``) asks its model through the same ``Endpoint``.
+A user may configure one for the requests that the planner is not sure of. The judge
+(``octoplan.evaluation.judge``) asks its model through the same ``Endpoint``.
 """
 
 import json
@@ -172,7 +173,7 @@ def _said(error: BaseException) -> str:
 
 def write_prompt(name: str, **values: str) -> str:
     """The prompt in ``prompts/NAME.md``, every ``{{key}}`` of it replaced by its value."""
-    path = Path(__file__).with_name("prompts") / f"{name}.md"
+    path = Path(__file__).parents[1] / "prompts" / f"{name}.md"
     # In one pass: a value may hold {{key}} too.
     return re.sub(r"{{(\w+)}}", lambda found: values[found[1]], path.read_text(encoding="utf-8"))
 
@@ -257,6 +258,7 @@ class PromptedModel:
     """
 
     def __init__(self, endpoint: Endpoint, functions: FunctionSet) -> None:
+        self.name = endpoint.model
         self._endpoint = endpoint
         self._functions = functions
         self._described = describe(functions)
