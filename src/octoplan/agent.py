@@ -18,7 +18,7 @@ from octoplan import plans
 from octoplan.action import ActionModel
 from octoplan.bounds import MADE_UP, Bounds
 from octoplan.confidence import Calibration
-from octoplan.devices import Device, DeviceFailure, UndoingDevice
+from octoplan.devices import Device, DeviceError, DeviceFailure, UndoingDevice
 from octoplan.journal import Record
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import DEFAULT_BASE
@@ -47,6 +47,9 @@ MAX_ROUNDS = 4
 
 MAX_CALLS = 12
 """So many calls a run makes, at most."""
+
+MAX_RESULT = 20_000
+"""So many characters of a result are kept, at most."""
 
 UNATTENDED = Unattended()
 
@@ -410,6 +413,12 @@ class Agent:
         except DeviceFailure as failure:
             result, failed = str(failure), True
             run.remedies += [failure.remedy] if failure.remedy else []
+        except DeviceError:
+            raise
+        except Exception as error:  # a fault in the device's own code; the call may have been made
+            what = f"{type(error).__name__}: {error}"
+            raise DeviceError(f"the device broke down in {call.function}: {what}") from error
+        result = _readable(result)
         return Observation(number, call, result, failed, time.perf_counter() - started)
 
     @staticmethod
@@ -418,6 +427,18 @@ class Agent:
         if run.record is not None:
             run.record.ended(status, message)
         return run.ended
+
+
+def _readable(result: object) -> str:
+    """What a device returned as text that can be kept: in no more than ``MAX_RESULT`` characters.
+
+    Bytes that are no text become U+FFFD, as does half of a surrogate pair.
+    """
+    if isinstance(result, bytes):
+        text = result.decode("utf-8", "replace")
+    else:
+        text = result if isinstance(result, str) else repr(result)
+    return text[:MAX_RESULT].encode("utf-8", "replace").decode()
 
 
 def _with_call(step: Step, call: Call | None) -> Step:

@@ -93,13 +93,17 @@ class Planner:
         prompt = self.adapter.planner_prompt(request, told)
         read = " ".join([request, *(part for line in told for part in line if part)])
         tokens = self._engine.stream(prompt, self.adapter, grammar=GRAMMAR)
+        first = len(planning.lines)
         for token in tokens:
             logprob += token.logprob
             rest += token.text
-            while "\n" in rest:
+            while "\n" in rest and len(planning.lines) - first < MAX_STEPS:
                 raw, _, rest = rest.partition("\n")
                 yield from self._read(raw, read, planning)
-        yield from self._read(rest, read, planning)
+            if len(planning.lines) - first == MAX_STEPS or len(rest) > MAX_REQUEST:
+                break  # an engine without a grammar may never end
+        if len(planning.lines) - first < MAX_STEPS:
+            yield from self._read(rest[:MAX_REQUEST], read, planning)
         planning.probability = min(1.0, math.exp(logprob))
         planning.seconds = time.perf_counter() - started
 

@@ -25,7 +25,7 @@ from octoplan.functions import Function, FunctionSet
 Confirm = Literal["always", "destructive", "never"]
 
 
-SURE = 0.25
+SURE = 0.4
 """A plan that is less likely to be right than this is asked about, where the user says no more."""
 
 
