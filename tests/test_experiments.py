@@ -91,7 +91,7 @@ def test_adapters_of_two_domains_are_merged_and_measured_on_both(
     text = path.read_text("utf-8").partition("[[runs]]")[0]
     for domain in ("android", "ecommerce"):
         text += f"[[runs]]\nname = '{domain}'\ndomains = ['{domain}']\nsettings = {{ rank = 4 }}\n"
-    text += "[[runs]]\nname = 'both'\nmerge = ['android', 'ecommerce']\nmethod = 'sum'\n"
+    text += "[[runs]]\nname = 'both'\nmerge = ['android', 'ecommerce']\nmethod = 'cat'\n"
     path.write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "results"

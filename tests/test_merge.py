@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from octoplan.functions import load_function_set
-from octoplan.models.adapters import Adapter, AdapterError
+from octoplan.models.adapters import Adapter, AdapterError, shipped_adapter
 from octoplan.plans import read_examples
-from octoplan.training.merge import merge
+from octoplan.training.merge import merge, search
 from octoplan.training.train import Settings, train
+
+pytestmark = pytest.mark.slow
 
 DATA = Path(__file__).parents[1] / "data" / "train"
 
@@ -42,13 +44,12 @@ def change(folder: Path) -> dict[str, np.ndarray]:
     return changes
 
 
-@pytest.mark.slow
 def test_the_sum_is_exact_and_the_average_is_of_the_factors(
     parts: list[Path], tmp_path: Path
 ) -> None:
     first, second = map(change, parts)
-    merged = merge(parts, tmp_path / "sum", "sum")
-    total = change(tmp_path / "sum")
+    merged = merge(parts, tmp_path / "sum", "cat")
+    total = change(tmp_path / "cat")
     assert total.keys() == first.keys()
     for name, added in total.items():
         expected = first[name] + second[name]
@@ -66,7 +67,6 @@ def test_the_sum_is_exact_and_the_average_is_of_the_factors(
     assert not np.allclose(average[name], total[name] / 2, atol=0.1 * np.abs(total[name]).max())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
@@ -81,5 +81,54 @@ def test_what_cannot_be_merged_is_said(
     other = shutil.copytree(parts[1], tmp_path / "other")
     Adapter.load(other, "planner").model_copy(update=changed).save(other)
     with pytest.raises(AdapterError, match=problem):
-        merge([parts[0], other], tmp_path / "merged", "sum")
+        merge([parts[0], other], tmp_path / "merged", "cat")
     assert not (tmp_path / "merged").exists()
+
+
+def test_the_card_names_the_parts(parts: list[Path], tmp_path: Path) -> None:
+    merge(parts, tmp_path / "ties", "ties", weights=[1.0, 0.5], density=0.3)
+    card = (tmp_path / "ties" / "README.md").read_text("utf-8")
+    assert "Method: ties, density 0.3" in card
+    for part in parts:
+        assert Adapter.load(part, "planner").digest in card
+
+
+def test_methods_of_one_rank_say_so(parts: list[Path], tmp_path: Path) -> None:
+    wide = tmp_path / "wide"
+    settings = Settings(role="planner", rank=6, alpha=8, epochs=1)
+    examples = list(read_examples([DATA / "travel_a.jsonl"]))[:16]
+    train(settings, examples, [], load_function_set("travel"), wide, lambda *_: None, {})
+    with pytest.raises(AdapterError, match="different ranks; ties needs one, cat does not"):
+        merge([parts[0], wide], tmp_path / "merged", "ties")
+    assert merge([parts[0], wide], tmp_path / "merged", "cat").functions
+
+
+def test_action_models_with_one_token_for_two_functions_are_not_merged(tmp_path: Path) -> None:
+    made = []
+    for domain, beside in (("android", ()), ("travel", ()), ("travel", ("0-android",))):
+        out = tmp_path / f"{len(made)}-{domain}"
+        folders = tuple(str(tmp_path / name) for name in beside)
+        settings = Settings(role="action", rank=4, alpha=8, epochs=1, beside=folders)
+        examples = list(read_examples([DATA / f"{domain}_a.jsonl"]))[:16]
+        train(settings, examples, [], load_function_set(domain), out, lambda *_: None, {})
+        made.append(out)
+    android, travel, apart = made
+    with pytest.raises(AdapterError, match=r"for .*another part for .*--beside"):
+        merge([android, travel], tmp_path / "merged", "cat")
+    merged = merge([android, apart], tmp_path / "merged", "cat")
+    assert len({symbol.token for symbol in merged.symbols.values()}) == len(merged.symbols)
+    assert len(merged.symbols) == len(merged.functions)
+    with pytest.raises(AdapterError, match="merge those of one role"):
+        merge([android, shipped_adapter("planner")], tmp_path / "mixed", "cat")
+
+
+def test_a_search_leaves_the_best(parts: list[Path], tmp_path: Path) -> None:
+    examples = list(read_examples([DATA / "android_b.jsonl"]))[:6]
+    tried = list(search(parts, tmp_path / "best", examples))
+    assert {each.method for each in tried} >= {"linear", "cat", "svd", "ties", "dare_ties"}
+    best = max(each.right.right for each in tried)
+    first = next(each for each in tried if each.right.right == best)
+    card = (tmp_path / "best" / "README.md").read_text("utf-8")
+    assert f"Method: {first.method}" in card
+    assert Adapter.load(tmp_path / "best", "planner").gguf.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]

@@ -1,9 +1,10 @@
-"""The commands around models: ``octoplan functions``, ``models`` and ``train``.
+"""The commands around models: ``octoplan functions``, ``models``, ``train`` and ``merge``.
 
 octoplan functions android my_functions.py
 octoplan train planner --data data/train --validation data/validation --out my_planner
 """
 
+import random
 import shlex
 import sys
 from pathlib import Path
@@ -12,14 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from octoplan.cli.app import (
+    ActionFolder,
     AsJson,
     Base,
     CommandError,
     app,
     check_data,
     examples_of,
+    needs,
     status,
 )
+from octoplan.models.adapters import MergeMethod
 from octoplan.models.bases import BASES, DEFAULT_BASE, BaseError, find_base
 
 if TYPE_CHECKING:
@@ -101,6 +105,10 @@ def train(
     start: Annotated[
         Path | None, typer.Option(metavar="DIR", help="An adapter to train on from.")
     ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="An action model to be merged with; may be given again."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How often to learn the data.")] = None,
     augment: Annotated[
         bool | None, typer.Option(help="Swap values and join requests, anew in each epoch.")
@@ -126,7 +134,7 @@ def train(
         role=role, base=base, method=method, rank=rank, alpha=alpha, lr=lr
     )
     chosen |= dict(epochs=epochs, augment=augment, batch_size=batch_size, seed=seed)
-    chosen["start"] = start and str(start)
+    chosen |= dict(start=start and str(start), beside=beside and tuple(map(str, beside)))
     provenance = {
         "command": shlex.join(["octoplan", *sys.argv[1:]]),
         "data": data_files | validation_files,
@@ -135,6 +143,69 @@ def train(
     if left_out:
         typer.echo(f"not learned, nearly the same as held-out data: {', '.join(left_out)}")
     typer.echo(f"wrote the {role} adapter to {out}")
+
+
+@app.command(
+    no_args_is_help=True,
+    epilog="[b]Example:[/] octoplan merge my/android my/travel --out my/both --method cat",
+)
+def merge(
+    parts: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="The adapters: two or more of one role.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the merged adapter goes.")],
+    method: Annotated[
+        MergeMethod, typer.Option(help="How: cat adds them exactly; the others are PEFT's.")
+    ] = "cat",
+    weight: Annotated[
+        list[float] | None,
+        typer.Option(help="A part's weight; give one for each, in order. Equal where left out."),
+    ] = None,
+    density: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of values that is kept.")
+    ] = 0.5,
+    search: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Choose method and weights by what is right on these examples; may be given "
+            "again.",
+        ),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=1, help="So many examples of --search, drawn at random.")
+    ] = 100,
+    action: ActionFolder = None,
+) -> None:
+    """Merge adapters into one that knows the functions of all of them.
+
+    Action models can be merged if none was trained with another's functional tokens: see --beside
+    of octoplan train.
+    """
+    from octoplan.plans import read_examples
+
+    if len(parts) < 2:
+        raise typer.BadParameter("give the folders of two adapters or more")
+    if weight and len(weight) != len(parts):
+        raise typer.BadParameter(f"{len(parts)} adapters, but {len(weight)} weights")
+    if out.exists() and any(out.iterdir()):
+        raise CommandError(f"{out} is not empty; name another folder, or move it away")
+    needs("trl", extra="train")
+    with status("loading PyTorch"):
+        from octoplan.training.merge import merge as merged
+        from octoplan.training.merge import search as best_of
+    if search:
+        needs("openai", "scipy", extra="evaluate")
+        found = list(read_examples(search))
+        examples = random.Random(0).sample(found, min(sample, len(found)))
+        with status("merging and measuring"):
+            for tried in best_of(parts, out, examples, action):
+                weights = ", ".join(f"{each:g}" for each in tried.weights)
+                typer.echo(f"{tried.method} ({weights}): {tried.right}")
+    else:
+        with status("merging"):
+            merged(parts, out, method, weight, density)
+    typer.echo(f"wrote the merged adapter to {out}")
 
 
 def _base(name: str) -> dict[str, Any]:

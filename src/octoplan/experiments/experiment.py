@@ -28,7 +28,7 @@ from octoplan.evaluation.metrics import Mean, Score
 from octoplan.evaluation.oracles import CallOracle, Oracle, PlanOracle
 from octoplan.experiments import ultratool
 from octoplan.functions import load_function_sets
-from octoplan.models.adapters import Adapter
+from octoplan.models.adapters import Adapter, MergeMethod
 from octoplan.models.bases import DEFAULT_BASE, find_base
 from octoplan.plans import Example, read_examples
 
@@ -77,7 +77,7 @@ class Run(_Table):
     examples: int | None = None
     domains: tuple[str, ...] = ()
     merge: tuple[str, ...] = ()
-    method: Literal["linear", "sum"] = "linear"
+    method: MergeMethod = "linear"
     seeds: tuple[int, ...] = (0,)
     settings: dict[str, Any] = {}
 

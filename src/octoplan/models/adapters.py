@@ -9,7 +9,7 @@ Transformers model.
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,6 +20,24 @@ from octoplan.plans import Told, brief, one_line
 CARD_FILE = "octoplan.json"
 GGUF_FILE = "adapter.gguf"
 MODEL_FILE = "model.gguf"
+
+
+MergeMethod = Literal[
+    "linear",
+    "cat",
+    "svd",
+    "ties",
+    "dare_linear",
+    "dare_ties",
+    "magnitude_prune",
+    "ties_svd",
+    "dare_linear_svd",
+    "dare_ties_svd",
+    "magnitude_prune_svd",
+]
+"""How adapters are merged, by PEFT's names (``octoplan.training.merge``)."""
+
+MERGE_METHODS: tuple[MergeMethod, ...] = get_args(MergeMethod)
 
 
 class AdapterError(ValueError):
@@ -65,10 +83,24 @@ class Adapter(BaseModel):
 
     @classmethod
     def load(cls, folder: str | Path, role: Literal["planner", "action"]) -> Self:
-        """Read an adapter's folder.
+        """Read the folder of an adapter for a role.
 
         Raises:
             AdapterError: ``octoplan.json`` is missing, broken or that of another role.
+        """
+        adapter = cls.read(folder)
+        if adapter.role != role:
+            raise AdapterError(
+                f"{folder} holds the {adapter.role} model; give the folder of one for: {role}"
+            )
+        return adapter
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """Read an adapter's folder, whatever its role.
+
+        Raises:
+            AdapterError: ``octoplan.json`` is missing or broken.
         """
         folder = Path(folder)
         try:
@@ -80,10 +112,6 @@ class Adapter(BaseModel):
             ) from error
         except (ValidationError, UnicodeDecodeError) as error:
             raise AdapterError(f"{folder / CARD_FILE} is broken; train or copy it again") from error
-        if adapter.role != role:
-            raise AdapterError(
-                f"{folder} holds the {adapter.role} model; give the folder of one for: {role}"
-            )
         return adapter.model_copy(update={"folder": folder})
 
     def save(self, folder: Path) -> None:

@@ -56,6 +56,30 @@ def model_card(adapter: Adapter, record: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def merged_card(adapter: Adapter, parts: Iterable[tuple[Adapter, float]], method: str) -> str:
+    """The card of an adapter that was merged of parts with their weights."""
+    names = adapter.functions.name.replace("+", ", ")
+    rows = (
+        (part.folder.name, len(part.functions), f"{weight:g}", f"`{part.digest}`")
+        for part, weight in parts
+    )
+    return (
+        "\n\n".join(
+            [
+                f"# An octoplan {adapter.role}, merged",
+                "This is a LoRA adapter that was merged of others, without training. "
+                "DIR is the folder that holds this page.",
+                f'```sh\n{_RUN[adapter.role]} "…"\n```',
+                f"- Base: {adapter.base}, SHA-256 `{adapter.base_digest}`\n"
+                f"- Functions: {names} ({len(adapter.functions)}, `{adapter.functions.digest}`)\n"
+                f"- Method: {method}",
+                _table(("part", "functions", "weight", "SHA-256 of its GGUF"), rows),
+            ]
+        )
+        + "\n"
+    )
+
+
 def losses_by_epoch(losses: Iterable[Mapping[str, float]]) -> list[tuple[int, str, str]]:
     """Each epoch's number, mean training loss and last validation loss; a dash for none."""
     training: dict[int, list[float]] = {}

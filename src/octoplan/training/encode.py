@@ -120,6 +120,7 @@ def choose_symbols(
     texts: Iterable[str],
     tokenizer: PreTrainedTokenizerBase,
     embedding: torch.Tensor,
+    taken: Iterable[int] = (),
 ) -> dict[str, Symbol]:
     """Choose the functional token of each function.
 
@@ -129,11 +130,12 @@ def choose_symbols(
 
     Args:
         embedding: the base's token embedding, (vocabulary, width).
+        taken: tokens that name functions of other adapters.
 
     Raises:
         ValueError: the vocabulary has too few such tokens.
     """
-    used: set[int] = set()
+    used = set(taken)
     for text in texts:
         used.update(tokenizer(text, add_special_tokens=False)["input_ids"])
     norms = embedding.float().norm(dim=1)

@@ -53,6 +53,8 @@ class Settings(BaseModel):
             tokens; a new adapter where left out.
         variant: how LoRA is scaled or optimised: plain; rsLoRA (arXiv 2312.03732), by alpha over
             the rank's root; LoRA+ (arXiv 2402.12354), with a rate 16 times as high for B.
+        beside: folders of action models that this one shall be merged with: it leaves their
+            functional tokens alone.
         augment: whether each epoch learns a variation of the data (``octoplan.data.augment``).
     """
 
@@ -63,6 +65,7 @@ class Settings(BaseModel):
     alpha: float = Field(default=48, gt=0)
     variant: Literal["plain", "rslora", "lora+"] = "plain"
     start: str | None = None
+    beside: tuple[str, ...] = ()
     lr: float = Field(default=1e-3, gt=0)
     epochs: int = Field(default=4, ge=1)
     augment: bool = True
@@ -154,7 +157,8 @@ def train(
     template = encode.planner_template(tokenizer)
     symbols: dict[str, Symbol] = {}
     if settings.role == "action":
-        symbols = _symbols(start, examples, functions, model, tokenizer)
+        beside = [Adapter.load(folder, "action") for folder in settings.beside]
+        symbols = _symbols(start, beside, examples, functions, model, tokenizer)
 
     def rows(some: list[Example]) -> list[encode.Row]:
         if settings.role == "planner":
@@ -239,6 +243,7 @@ def _losses(trainer: SFTTrainer, epochs: int) -> list[dict[str, float]]:
 
 def _symbols(
     start: Adapter | None,
+    beside: list[Adapter],
     examples: list[Example],
     functions: FunctionSet,
     model: Any,
@@ -252,7 +257,8 @@ def _symbols(
         for e in examples
     ]
     embedding = model.get_input_embeddings().weight.detach()
-    return encode.choose_symbols(functions, texts, tokenizer, embedding)
+    taken = [symbol.token for adapter in beside for symbol in adapter.symbols.values()]
+    return encode.choose_symbols(functions, texts, tokenizer, embedding, taken)
 
 
 def _words(start: Adapter | None, examples: list[Example]) -> tuple[str, ...]:
