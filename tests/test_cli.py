@@ -564,3 +564,39 @@ def test_training_an_adapter_that_then_acts(tmp_path: Path) -> None:
     )
     assert told["function"] in load_function_sets("all")
     assert "not empty" in error(train(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["no/such", "adapters/planner"], "no adapter in no/such"),
+        (["adapters/planner", "adapters/action"], "merge those of one role"),
+    ],
+)
+def test_what_cannot_be_merged_is_said(
+    arguments: list[str], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    assert problem in error(invoke("merge", *arguments, "--out", str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["a"], "two adapters or more"),
+        (["a", "b", "--weight", "1"], "2 adapters, but 1 weights"),
+    ],
+)
+def test_a_merge_needs_parts_and_a_weight_for_each(
+    arguments: list[str], problem: str, tmp_path: Path
+) -> None:
+    result = invoke("merge", *arguments, "--out", str(tmp_path / "out"))
+    assert result.exit_code == 2 and problem in result.output
+
+
+def test_merging_never_writes_over_anything(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "README.md").write_text("mine")
+    result = invoke("merge", "a", "b", "--out", str(tmp_path / "out"))
+    assert "is not empty" in error(result)

@@ -48,6 +48,7 @@ def small(tmp_path: Path, **changes: Any) -> Path:
     lines = [f"{name} = {value}" for name, value in (fields | changes).items()]
     lines += ["[[runs]]", 'name = "LoRA"', "paper = 85.1", "settings = { rank = 4 }"]
     lines += ["[[runs]]", 'name = "all weights"', 'settings = { method = "full", lr = 1e-5 }']
+    lines += ["[[runs]]", 'name = "rank 4"', 'of = "all weights"', "settings = { rank = 4 }"]
     path = tmp_path / "small.toml"
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
@@ -64,8 +65,8 @@ def test_an_experiment_goes_on_where_it_stopped(
     assert [result.run for result in first.results] == ["LoRA"]
     seen: set[str] = set()
     both = run_experiment(str(path), out, "test", progress=lambda run, *_: seen.add(run))
-    assert seen == {"all weights"}
-    assert [result.run for result in both.results] == ["LoRA", "all weights"]
+    assert seen == {"all weights", "rank 4"}
+    assert [result.run for result in both.results] == ["LoRA", "all weights", "rank 4"]
     assert both.results[0] == first.results[0]
     assert all(result.scores["plan"].n == 2 for result in both.results)
     assert {path.suffix for path in out.iterdir() if path.is_file()} == {".json", ".md", ".png"}
@@ -184,7 +185,7 @@ def test_what_is_no_experiment_is_said(
 def test_only_runs_that_stand_before_are_merged(tmp_path: Path) -> None:
     path = small(tmp_path)
     path.write_text(path.read_text("utf-8") + "[[runs]]\nname = 'both'\nmerge = ['LoRA', 'x']\n")
-    with pytest.raises(ExperimentError, match="merges 'x'"):
+    with pytest.raises(ExperimentError, match="made of 'x'"):
         load_experiment(str(path))
 
 

@@ -68,6 +68,8 @@ class Run(_Table):
         merge: the names of earlier runs whose adapters are merged, instead of training; measured
             on the domains of all of them, in equal shares.
         method: how they are merged (``octoplan.training.merge``).
+        of: the name of an earlier run of all weights, whose difference from the base is taken as
+            an adapter of the settings' rank, instead of training.
         seeds: it is run with each of them.
         settings: what differs from the experiment's settings.
     """
@@ -78,8 +80,14 @@ class Run(_Table):
     domains: tuple[str, ...] = ()
     merge: tuple[str, ...] = ()
     method: MergeMethod = "linear"
+    of: str | None = None
     seeds: tuple[int, ...] = (0,)
     settings: dict[str, Any] = {}
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the earlier runs that it is made of."""
+        return self.merge if self.of is None else (*self.merge, self.of)
 
 
 class Experiment(_Table):
@@ -168,9 +176,9 @@ def load_experiment(name: str) -> Experiment:
     for run in experiment.runs:
         if run.name in names:
             raise ExperimentError(f"{path}: two runs have the same name; rename one")
-        if unknown := set(run.merge) - names:
+        if unknown := set(run.parts) - names:
             raise ExperimentError(
-                f"{path}: {run.name} merges {min(unknown)!r}; name a run that stands before it"
+                f"{path}: {run.name} is made of {min(unknown)!r}; name a run that stands before it"
             )
         names.add(run.name)
     return experiment
@@ -327,7 +335,7 @@ class _Bench:
         """Remove a run's adapter if no other run merges it; without a run, all adapters."""
         if run is None:
             shutil.rmtree(self._work, ignore_errors=True)
-        elif not any(run.name in other.merge for other in self.experiment.runs):
+        elif not any(run.name in other.parts for other in self.experiment.runs):
             shutil.rmtree(self._place(run, seed), ignore_errors=True)
 
     def _place(self, run: Run, seed: int) -> Path:
@@ -353,6 +361,13 @@ class _Bench:
             told(0, len(parts), "merging")
             merge(parts, place, run.method)
             return place
+        if run.of:
+            from octoplan.training.difference import difference
+
+            whole = self._adapter(self._named(run.of), seed, told)
+            told(0, 1, "decomposing")
+            difference(whole, place, self._settings(run, seed).rank)
+            return place
         place.mkdir(parents=True, exist_ok=True)
         # No validation examples: nothing reads their loss, which takes a fifth of the time.
         settings, functions = self._settings(run, seed), self._functions
@@ -363,7 +378,7 @@ class _Bench:
         return next(run for run in self.experiment.runs if run.name == name)
 
     def _domains(self, run: Run) -> set[str]:
-        return {*run.domains, *(d for name in run.merge for d in self._domains(self._named(name)))}
+        return {*run.domains, *(d for name in run.parts for d in self._domains(self._named(name)))}
 
     def _within(self, run: Run, examples: list[Example]) -> list[Example]:
         domains = self._domains(run)
