@@ -51,6 +51,9 @@ MAX_CALLS = 12
 MAX_RESULT = 20_000
 """So many characters of a result are kept, at most."""
 
+ON = "on"
+"""The folder in a planner's own that holds the adapter which plans on, where that is another."""
+
 UNATTENDED = Unattended()
 
 
@@ -102,13 +105,9 @@ class Agent:
         Raises:
             BaseError, AdapterError, EngineError: a model is missing or broken.
         """
-        adapters = [
-            Adapter.load(planner or shipped_adapter("planner"), "planner"),
-            Adapter.load(action or shipped_adapter("action"), "action"),
-        ]
-        planning, acting = load_engines(base, adapters, threads)
-        models = Planner(planning, adapters[0]), ActionModel(acting, adapters[1])
-        agent = cls(*models, device, Calibration.of(*adapters))
+        planning, acting = load_models(base, planner, action, threads)
+        calibration = Calibration.of(planning.adapter, acting.adapter)
+        agent = cls(planning, acting, device, calibration)
         if device is None:
             from octoplan.devices.simulated import SimulatedDevice
 
@@ -285,7 +284,8 @@ class Agent:
         steps: list[Step] = []
         for line in lines:
             if isinstance(line, Step):
-                steps.append(_with_call(line, self.action.act(line.text, steps).call))
+                call = line.call or self.action.act(line.text, steps).call
+                steps.append(_with_call(line, call))
         return [step.call for step in steps if step.call]
 
     def _follow(self, run: Run, device: Device, user: User) -> Iterator[Event]:
@@ -323,12 +323,8 @@ class Agent:
             yield Answered(question, answer)
 
     def _finished(self, run: Run) -> Ended:
-        for seen in run.observations:
-            later = run.observations[seen.number :]
-            if seen.failed and not any(
-                other.call.function == seen.call.function and not other.failed for other in later
-            ):
-                return self._end(run, "failed", f"step {seen.number} failed: {seen.result}")
+        if (seen := run.failure) is not None:
+            return self._end(run, "failed", f"step {seen.number} failed: {seen.result}")
         refused = [line.cannot for line in run.planning.lines if isinstance(line, Cannot)]
         if refused:
             part = ", ".join(filter(None, refused))
@@ -402,7 +398,8 @@ class Agent:
         return Called(len(run.steps), step, action.seconds)
 
     def _be_sure(self, run: Run) -> None:
-        if self.calibration is not None and not run.handed_on:
+        # Planning on was not calibrated, and a larger model's plan cannot be.
+        if self.calibration is not None and not run.handed_on and run.rounds <= 1:
             run.confidence = self.calibration.call(run.probability)
 
     @staticmethod
@@ -427,6 +424,31 @@ class Agent:
         if run.record is not None:
             run.record.ended(status, message)
         return run.ended
+
+
+def load_models(
+    base: str = DEFAULT_BASE,
+    planner: str | Path | None = None,
+    action: str | Path | None = None,
+    threads: int | None = None,
+    parallel: int = 1,
+) -> tuple[Planner, ActionModel]:
+    """Load a planner and an action model; see ``Agent.load``.
+
+    A planner's folder may hold another adapter, ``on``, which plans on in its place.
+
+    Args:
+        parallel: how many requests are planned at once.
+
+    Raises:
+        BaseError, AdapterError, EngineError: a model is missing or broken.
+    """
+    first = Adapter.load(planner or shipped_adapter("planner"), "planner")
+    acting = Adapter.load(action or shipped_adapter("action"), "action")
+    later = [Adapter.load(first.folder / ON, "planner")] if (first.folder / ON).is_dir() else []
+    engines = load_engines(base, [first, acting, *later], threads, parallel)
+    on = (engines[2], later[0]) if later else None
+    return Planner(engines[0], first, on), ActionModel(engines[1], acting)
 
 
 def _readable(result: object) -> str:

@@ -49,17 +49,28 @@ class Planning:
 
 
 class Planner:
-    """The planner model: an engine with a planner adapter."""
+    """The planner model: an engine with a planner adapter.
 
-    def __init__(self, engine: Engine, adapter: Adapter) -> None:
+    Args:
+        on: the engine and adapter that plan on, where these are others.
+    """
+
+    def __init__(
+        self, engine: Engine, adapter: Adapter, on: tuple[Engine, Adapter] | None = None
+    ) -> None:
         self._engine = engine
         self.adapter = adapter
-        self._words = frozenset(adapter.words)
+        self._on = on or (engine, adapter)
+
+    @property
+    def adapters(self) -> list[Adapter]:
+        """All that it uses."""
+        return list({adapter.folder: adapter for adapter in (self.adapter, self._on[1])}.values())
 
     @property
     def plans_on(self) -> bool:
         """Whether it can plan on from results and answers."""
-        return self.adapter.plans_on
+        return self._on[1].plans_on
 
     def plan(self, request: str, told: Sequence[Told] = ()) -> Planning:
         """Plan a request, or plan on.
@@ -90,44 +101,46 @@ class Planner:
         started = time.perf_counter()
         logprob = 0.0
         rest = ""
-        prompt = self.adapter.planner_prompt(request, told)
+        engine, adapter = self._on if told else (self._engine, self.adapter)
         read = " ".join([request, *(part for line in told for part in line if part)])
-        tokens = self._engine.stream(prompt, self.adapter, grammar=GRAMMAR)
+        prompt = adapter.planner_prompt(request, told)
+        tokens = engine.stream(prompt, adapter, grammar=GRAMMAR)
         first = len(planning.lines)
         for token in tokens:
             logprob += token.logprob
             rest += token.text
             while "\n" in rest and len(planning.lines) - first < MAX_STEPS:
                 raw, _, rest = rest.partition("\n")
-                yield from self._read(raw, read, planning)
+                yield from self._read(raw, read, adapter, planning)
             if len(planning.lines) - first == MAX_STEPS or len(rest) > MAX_REQUEST:
                 break  # an engine without a grammar may never end
         if len(planning.lines) - first < MAX_STEPS:
-            yield from self._read(rest[:MAX_REQUEST], read, planning)
+            yield from self._read(rest[:MAX_REQUEST], read, adapter, planning)
         planning.probability = min(1.0, math.exp(logprob))
         planning.seconds = time.perf_counter() - started
 
-    def _read(self, raw: str, read: str, planning: Planning) -> Iterator[Line]:
+    def _read(self, raw: str, read: str, adapter: Adapter, planning: Planning) -> Iterator[Line]:
         line, problem = read_line(raw)
         if problem is not None:
             planning.problems.append(problem)
         if line is not None:
             if isinstance(line, Step):
-                line = Step(text=self._spell(line.text, read))
+                line = Step(text=self._spell(line.text, read, adapter))
             planning.lines.append(line)
             yield line
 
-    def _spell(self, text: str, read: str) -> str:
+    def _spell(self, text: str, read: str, adapter: Adapter) -> str:
         """The step with misspelt copies mended.
 
         A word that stands neither in what was read nor among the words of the training steps is
         taken for a misspelt copy, and replaced by the word that was read that is most like it.
         """
+        known = frozenset(adapter.words)
         said = {word.lower(): word for word in re.findall(r"\w+", read)}
 
         def mend(match: re.Match[str]) -> str:
             word = match.group()
-            if word.lower() in said or word.lower() in self._words:
+            if word.lower() in said or word.lower() in known:
                 return word
             near = difflib.get_close_matches(word.lower(), said, n=1, cutoff=0.75)
             return said[near[0]] if near else word

@@ -102,7 +102,7 @@ class Run:
         ended: how the run ended; None while it goes on.
         probability: the models' own, of all that they wrote so far, 0 to 1.
         confidence: how likely it is that plan and calls are right, 0 to 1, by the calibration of
-            the models; None where they have none.
+            the models; None where they have none, or the plan was not made by the planner at once.
         seconds: from the request to the end.
         changes: what changed on the device, in plain words.
     """
@@ -200,6 +200,17 @@ class Run:
                 case Wait() | Done():
                     pass
         return found
+
+    @property
+    def failure(self) -> Observation | None:
+        """The first failure after which no call of the same function succeeded."""
+        for seen in self.observations:
+            later = self.observations[seen.number :]
+            if seen.failed and not any(
+                other.call.function == seen.call.function and not other.failed for other in later
+            ):
+                return seen
+        return None
 
     @property
     def is_stuck(self) -> bool:

@@ -212,11 +212,12 @@ def carry_out(
         else:
             display.show(events, run)
     assert run.ended is not None
-    if run.ended.status in ("failed", "declined", "asks"):
-        if run.record is not None and run.record.device:
-            typer.echo(f"go on with: octoplan resume {run.record.id}", err=True)
-        if run.ended.status != "asks":
-            raise typer.Exit(1)
+    kept = run.record is not None and run.record.device
+    if kept and run.ended.status in ("failed", "declined", "asks"):
+        assert run.record is not None
+        typer.echo(f"go on with: octoplan resume {run.record.id}", err=True)
+    if run.ended.status in ("failed", "declined") or run.failure is not None:
+        raise typer.Exit(1)
 
 
 @app.command(

@@ -21,15 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from pydantic import BaseModel
 
-from octoplan.action import ActionModel
-from octoplan.agent import Agent
+from octoplan.agent import Agent, load_models
 from octoplan.evaluation.calibration import FEWEST, Reliability, reliability
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
-from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import find_base
-from octoplan.models.llamacpp import load_engines
-from octoplan.planner import Planner
 from octoplan.plans import FAILED, Branch, Example, Line, Step, kind
 from octoplan.run import Run
 
@@ -107,12 +103,8 @@ class Octoplan:
         Raises:
             BaseError, AdapterError, EngineError: a model is missing or broken.
         """
-        adapters = [
-            Adapter.load(planner or shipped_adapter("planner"), "planner"),
-            Adapter.load(action or shipped_adapter("action"), "action"),
-        ]
-        planning, acting = load_engines(base, adapters, threads, parallel)
-        agent = Agent(Planner(planning, adapters[0]), ActionModel(acting, adapters[1]))
+        models = load_models(base, planner, action, threads, parallel)
+        adapters = models[0].adapters + [models[1].adapter]
         found = find_base(base)
         named = {f"base {found.name}": found.digest} | {
             # The folder's name: where it lies is this machine's business.
@@ -120,7 +112,7 @@ class Octoplan:
             for adapter in adapters
             for digest in fingerprint([adapter.gguf]).values()
         }
-        return cls(agent, parallel, named)
+        return cls(Agent(*models), parallel, named)
 
     def answer(self, request: str) -> Answer:
         """See ``Subject``."""
