@@ -141,7 +141,7 @@ class Branch(_Line):
 
     results: dict[int, str] = {}
     answers: tuple[str, ...] = ()
-    steps: tuple[Line, ...] = Field(max_length=MAX_STEPS)
+    steps: tuple[Line, ...]
 
 
 class Example(_Line):
