@@ -180,17 +180,25 @@ def told(lines: Iterable[Line], branch: Branch) -> list[Told]:
     answers, all steps are.
     """
     last = max(branch.results, default=MAX_STEPS)
-    answers = iter(branch.answers)
+    results = (branch.results.get(number, DONE) for number in range(1, last + 1))
+    return tell(lines, results, branch.answers)
+
+
+def tell(lines: Iterable[Line], results: Iterable[str], answers: Iterable[str]) -> list[Told]:
+    """What the planner is told of a plan: its lines, with the results and answers that there are.
+
+    Args:
+        results: of the first steps, in order.
+        answers: to the first questions, in order.
+    """
+    came, said = iter(results), iter(answers)
     found: list[Told] = []
-    number = 0
     for line in lines:
         match line:
             case Step():
-                number += 1
-                result = branch.results.get(number, DONE) if number <= last else None
-                found.append(Told(write_line(line), result))
+                found.append(Told(line.text, next(came, None)))
             case Ask():
-                found.append(Told(line.ask, next(answers, None)))
+                found.append(Told(line.ask, next(said, None)))
             case Cannot():
                 found.append(Told(write_line(line), None))
             case Wait() | Done():

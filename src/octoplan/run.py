@@ -3,13 +3,13 @@
 The agent (``octoplan.agent``) makes runs; displays and the journal read them.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from octoplan.journal import Record
 from octoplan.planner import Planning
-from octoplan.plans import DONE, FAILED, Ask, Call, Cannot, Done, Line, Step, Told, Wait, write_line
+from octoplan.plans import DONE, FAILED, Ask, Call, Cannot, Line, Step, Told, Wait, tell
 
 
 @dataclass(frozen=True)
@@ -177,29 +177,14 @@ class Run:
             awaited = waits and seen is self.observations[-1]
             return seen.result if awaited or seen.call.function in shown else DONE
 
-        return self._told(self.planning.lines, [result(seen) for seen in self.observations])
+        return tell(self.planning.lines, map(result, self.observations), self.answers)
 
     def made_up(self, result: str) -> list[Told]:
         """What the planner would be told of the first plan if its last step came to ``result``.
 
         The results of the device are not looked at.
         """
-        return self._told(self.first, [DONE] * (self.read - 1) + [result])
-
-    def _told(self, lines: Iterable[Line], results: Iterable[str]) -> list[Told]:
-        came, answers = iter(results), iter(self.answers)
-        found: list[Told] = []
-        for line in lines:
-            match line:
-                case Step():
-                    found.append(Told(line.text, next(came, None)))
-                case Ask():
-                    found.append(Told(line.ask, next(answers, None)))
-                case Cannot():
-                    found.append(Told(write_line(line), None))
-                case Wait() | Done():
-                    pass
-        return found
+        return tell(self.first, [DONE] * (self.read - 1) + [result], self.answers)
 
     @property
     def failure(self) -> Observation | None:
@@ -236,8 +221,8 @@ class Run:
 
     def plan_anew(self, told: Sequence[Told]) -> None:
         """Keep the lines that were followed; what is left is planned anew, from what is told."""
-        if not self.read and told != self._told(
-            self.planning.lines, [DONE] * len(self.observations)
+        if not self.read and told != tell(
+            self.planning.lines, [DONE] * len(self.observations), self.answers
         ):
             self.read = len(self.observations)
         kept: list[Line] = []
