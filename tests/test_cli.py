@@ -20,6 +20,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from octoplan import __version__
+from octoplan.agent import ON
 from octoplan.cli import app
 from octoplan.display import RunDisplay, write_call, write_json
 from octoplan.functions import load_function_sets
@@ -334,9 +335,9 @@ def test_requests_that_cannot_be_served(command: str, request_: str, message: st
 
 
 def changed_adapter(tmp_path: Path, **changes: str) -> Path:
-    """A copy of the planner adapter whose card says something else."""
+    """A copy of the planner adapter, without the one that plans on, whose card says otherwise."""
     folder = tmp_path / "changed"
-    shutil.copytree(shipped_adapter("planner"), folder)
+    shutil.copytree(shipped_adapter("planner"), folder, ignore=shutil.ignore_patterns(ON))
     Adapter.load(folder, "planner").model_copy(update=changes).save(folder)
     return folder
 
