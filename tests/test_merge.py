@@ -49,7 +49,7 @@ def test_the_sum_is_exact_and_the_average_is_of_the_factors(
 ) -> None:
     first, second = map(change, parts)
     merged = merge(parts, tmp_path / "sum", "cat")
-    total = change(tmp_path / "cat")
+    total = change(tmp_path / "sum")
     assert total.keys() == first.keys()
     for name, added in total.items():
         expected = first[name] + second[name]
