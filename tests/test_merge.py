@@ -107,7 +107,7 @@ def test_action_models_with_one_token_for_two_functions_are_not_merged(tmp_path:
     made = []
     for domain, beside in (("android", ()), ("travel", ()), ("travel", ("0-android",))):
         out = tmp_path / f"{len(made)}-{domain}"
-        folders = tuple(str(tmp_path / name) for name in beside)
+        folders = [str(tmp_path / name) for name in beside]
         settings = Settings(role="action", rank=4, alpha=8, epochs=1, beside=folders)
         examples = list(read_examples([DATA / f"{domain}_a.jsonl"]))[:16]
         train(settings, examples, [], load_function_set(domain), out, lambda *_: None, {})

@@ -25,11 +25,11 @@ from transformers import (
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from octoplan.functions import FunctionSet, load_function_sets
-from octoplan.models.adapters import Adapter, AdapterError
+from octoplan.models.adapters import Adapter, AdapterError, planner_prompt
 from octoplan.models.bases import find_base
 from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner
-from octoplan.plans import Example, Step, read_examples, write_call, write_plan
+from octoplan.plans import Example, Step, read_examples, told, write_call, write_plan
 from octoplan.training.base import load_base
 from octoplan.training.card import losses_by_epoch, model_card
 from octoplan.training.encode import (
@@ -125,11 +125,17 @@ def test_the_planner_learns_the_plan_and_its_end_alone(
 ) -> None:
     template = planner_template(tokenizer)
     rows = list(planner_rows(examples, tokenizer, template))
-    for row, example in zip(rows, examples, strict=True):
-        plan = write_plan(example.steps) + "<|im_end|>"
+    expected = []
+    for example in examples:
+        expected.append((planner_prompt(template, example.query), example.steps))
+        for branch in example.branches:
+            so_far = told(example.steps, branch)
+            expected.append((planner_prompt(template, example.query, so_far), branch.steps))
+    assert len(expected) > len(examples)
+    for row, (prompt, steps) in zip(rows, expected, strict=True):
+        plan = write_plan(steps) + "<|im_end|>"
         assert tokenizer.decode(learned(row)) == plan
-        whole = template.format(request=example.query) + plan
-        assert tokenizer.decode(row["input_ids"]) == whole
+        assert tokenizer.decode(row["input_ids"]) == prompt + plan
 
 
 def test_the_action_model_learns_the_calls_alone(
@@ -401,21 +407,21 @@ def test_an_interrupted_training_goes_on_where_it_was(
     seen: list[int] = []
 
     def interrupt(done: int, total: int, text: str) -> None:
-        assert total == 14  # six steps an epoch, and two of joined requests
-        if done == 5:
+        assert total == 26  # twelve steps an epoch, and two of joined requests
+        if done == 8:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fit(settings, examples, tmp_path, progress=interrupt)
     checkpoints = tmp_path / "checkpoints"
-    assert [path.name for path in checkpoints.glob("checkpoint-*")] == ["checkpoint-3"]
+    assert [path.name for path in checkpoints.glob("checkpoint-*")] == ["checkpoint-6"]
     # One that was being written when the power failed has no trainer's state yet.
-    shutil.copytree(checkpoints / "checkpoint-3", checkpoints / "checkpoint-6")
-    (checkpoints / "checkpoint-6" / "trainer_state.json").unlink()
+    shutil.copytree(checkpoints / "checkpoint-6", checkpoints / "checkpoint-12")
+    (checkpoints / "checkpoint-12" / "trainer_state.json").unlink()
 
     record = fit(settings, examples, tmp_path, progress=lambda done, *_: seen.append(done))
-    assert seen == list(range(4, 15))
-    assert record["resumed_after"] == 3
+    assert seen == list(range(7, 27))
+    assert record["resumed_after"] == 6
     assert {path.name for path in tmp_path.iterdir()} == ADAPTER_FILES
 
 

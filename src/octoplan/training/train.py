@@ -65,7 +65,7 @@ class Settings(BaseModel):
     alpha: float = Field(default=48, gt=0)
     variant: Literal["plain", "rslora", "lora+"] = "plain"
     start: str | None = None
-    beside: tuple[str, ...] = ()
+    beside: list[str] = []
     lr: float = Field(default=1e-3, gt=0)
     epochs: int = Field(default=4, ge=1)
     augment: bool = True
