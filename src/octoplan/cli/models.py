@@ -134,7 +134,7 @@ def train(
         role=role, base=base, method=method, rank=rank, alpha=alpha, lr=lr
     )
     chosen |= dict(epochs=epochs, augment=augment, batch_size=batch_size, seed=seed)
-    chosen |= dict(start=start and str(start), beside=beside and [str(each) for each in beside])
+    chosen |= dict(start=start and str(start), beside=[str(each) for each in beside or ()])
     provenance = {
         "command": shlex.join(["octoplan", *sys.argv[1:]]),
         "data": data_files | validation_files,
