@@ -137,7 +137,8 @@ class Agent:
             if isinstance(line, Step):
                 call = line.call or self.action.act(line.text, earlier).call
                 earlier.append(_with_call(line, call))
-        run = Run(request, rounds=1, planning=self.planner.plan(request, told))
+        rounds = 2 if branch else 1
+        run = Run(request, rounds=rounds, planning=self.planner.plan(request, told))
         run.probability = run.planning.probability
         for line in run.planning.lines:
             if isinstance(line, Step):
