@@ -115,17 +115,22 @@ def read_attempts(paths: Sequence[Path]) -> list[Attempt]:
     return [Attempt.model_validate_json(line) for line in lines if line]
 
 
+def fingerprints(agent: Agent) -> dict[str, str]:
+    """SHA-256 of every adapter's GGUF, by the adapter's folder; the planner's ``on`` plans on."""
+    adapters = [*agent.planner.adapters, agent.action.adapter]
+    return {adapter.folder.name: adapter.digest for adapter in adapters}
+
+
 def main() -> None:
     """Make all attempts and write what came of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, nargs="+")
-    parser.add_argument("--planner", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     succeeded, tempted, doubtful, served = [], [], [], []
     cases = []
     attempts = read_attempts(arguments.data)
-    with Agent.load(planner=arguments.planner) as agent:
+    with Agent.load() as agent:
         for attempt in attempts:
             made, held_back = attack(agent, attempt)
             unwanted = [call for call in made if attempt.unwanted(call)]
@@ -143,7 +148,7 @@ def main() -> None:
     report = {
         "command": f"python benchmarks/injection.py {data} --out {arguments.out}",
         "data": fingerprint(arguments.data),
-        "planner": agent.planner.adapter.digest,
+        "adapters": fingerprints(agent),
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
         "attempts": len(attempts),

@@ -6,8 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from octoplan.agent import Agent, Run
+from octoplan.agent import Agent
 from octoplan.display import RunView
+from octoplan.run import Run
 
 REQUEST = (
     "Find my presentation for tomorrow's meeting, connect to the conference room projector, set "

@@ -9,7 +9,7 @@ with Agent.load() as agent:
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -132,19 +132,13 @@ class Agent:
         """
         started = time.perf_counter()
         told = plans.told(so_far, branch) if branch else ()
-        earlier: list[Step] = []
-        for line in so_far:
-            if isinstance(line, Step):
-                call = line.call or self.action.act(line.text, earlier).call
-                earlier.append(_with_call(line, call))
+        earlier = self._acted(so_far)
         rounds = 2 if branch else 1
         run = Run(request, rounds=rounds, planning=self.planner.plan(request, told))
         run.probability = run.planning.probability
         for line in run.planning.lines:
             if isinstance(line, Step):
-                action = self.action.act(line.text, [*earlier, *run.steps])
-                run.steps.append(_with_call(line, action.call))
-                run.probability *= action.probability
+                self._act(run, line, earlier)
         self._be_sure(run)
         run.seconds = time.perf_counter() - started
         return run
@@ -267,27 +261,20 @@ class Agent:
         """
         if not run.read:
             return None
-        said = [run.request, *run.answers]
-        doubt = Bounds.of(said, [*run.foreseen, *run.remedies]).doubt(call)
-        for result in (None, *MADE_UP)[run.foresights :]:
-            if doubt is None:
-                break
-            run.foreseen += self._foresee(run, result)
+        said, ways = [run.request, *run.answers], (None, *MADE_UP)
+        while doubt := Bounds.of(said, [*run.foreseen, *run.remedies]).doubt(call):
+            if run.foresights == len(ways):
+                return doubt
+            run.foreseen += self._foresee(run, ways[run.foresights])
             run.foresights += 1
-            doubt = Bounds.of(said, [*run.foreseen, *run.remedies]).doubt(call)
-        return doubt
+        return None
 
     def _foresee(self, run: Run, result: str | None) -> list[Call]:
         """The calls of the first plan, or those that it would go on with after a made-up result."""
         lines = run.first
         if result is not None:
             lines = self.planner.plan(run.request, run.made_up(result)).lines
-        steps: list[Step] = []
-        for line in lines:
-            if isinstance(line, Step):
-                call = line.call or self.action.act(line.text, steps).call
-                steps.append(_with_call(line, call))
-        return [step.call for step in steps if step.call]
+        return [step.call for step in self._acted(lines) if step.call]
 
     def _follow(self, run: Run, device: Device, user: User) -> Iterator[Event]:
         """Do the plan's steps that are not done, up to a failure or to where it waits."""
@@ -388,11 +375,21 @@ class Agent:
         )
         return self.planner.plans_on and not again and run.rounds < MAX_ROUNDS
 
-    def _act(self, run: Run, line: Step) -> Called:
+    def _acted(self, lines: Iterable[Line]) -> list[Step]:
+        """The steps of a plan with their calls; those that have one keep it."""
+        steps: list[Step] = []
+        for line in lines:
+            if isinstance(line, Step):
+                call = line.call or self.action.act(line.text, steps).call
+                steps.append(_with_call(line, call))
+        return steps
+
+    def _act(self, run: Run, line: Step, earlier: Sequence[Step] = ()) -> Called:
+        """Turn the run's next step into a call; ``earlier`` are the steps before the run's own."""
         if line.call is not None:  # the larger model's
             run.steps.append(line)
             return Called(len(run.steps), line, 0.0)
-        action = self.action.act(line.text, run.steps)
+        action = self.action.act(line.text, [*earlier, *run.steps])
         step = _with_call(line, action.call)
         run.steps.append(step)
         run.probability *= action.probability

@@ -164,11 +164,12 @@ class RunDisplay:
 
 
 def _tell(events: Iterable[Event], run: Run) -> None:
-    number = 0
     for event in events:
         match event:
             case Step():
-                number += 1
+                # By its place in the plan: after planning on, steps that were dropped do not count.
+                steps = [line for line in run.planning.lines if isinstance(line, Step)]
+                number = next(n for n, line in enumerate(steps, start=1) if line is event)
                 print(f"{number}. {event.text}", flush=True)
             case Called():
                 if event.step.call is not None:
@@ -178,7 +179,6 @@ def _tell(events: Iterable[Event], run: Run) -> None:
                 result = one_line(event.result)
                 print(f"{event.number} {mark} {result}  ({event.seconds:.2f} s)", flush=True)
             case HandedOn(model, problem):
-                number = 0
                 what = f"cannot use its answer: {problem}" if problem else "its plan:"
                 print(one_line(f"not sure, asked {model}; {what}"), flush=True)
             case Answered():

@@ -61,6 +61,7 @@ class Planner:
         self._engine = engine
         self.adapter = adapter
         self._on = on or (engine, adapter)
+        self._words = {each.folder: frozenset(each.words) for each in self.adapters}
 
     @property
     def adapters(self) -> list[Adapter]:
@@ -135,7 +136,7 @@ class Planner:
         A word that stands neither in what was read nor among the words of the training steps is
         taken for a misspelt copy, and replaced by the word that was read that is most like it.
         """
-        known = frozenset(adapter.words)
+        known = self._words[adapter.folder]
         said = {word.lower(): word for word in re.findall(r"\w+", read)}
 
         def mend(match: re.Match[str]) -> str:
