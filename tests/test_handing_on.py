@@ -115,3 +115,25 @@ def test_a_person_is_asked_about_a_plan_that_may_be_wrong(tmp_path, allowed):
         kinds = [entry.kind for entry in record.entries]
     assert terminal.questions == ["the plan is only 20% likely to be right. Carry it out?"]
     assert bool(run.observations) == allowed and "decision" in kinds
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_a_declined_plan_is_not_carried_out_later_without_being_approved(tmp_path, yes):
+    policy = Policy(sure=0.5)
+    with Journal(tmp_path / "journal.db") as journal:
+        with journal.begin("wifi off") as record:
+            first = agent(0.2).run("wifi off", record, CommandUser(policy, False, record))
+            assert first.ended is not None and first.ended.status == "declined"
+        with journal.take(record.id) as again:
+            run = Run.of(again)
+            list(agent(0.2).stream(run, CommandUser(policy, yes, again)))
+    assert bool(run.observations) == yes
+
+
+def test_a_run_that_is_gone_on_with_knows_who_planned_it(tmp_path):
+    calls = step("set_screen_brightness", percent=35), {"ask": "Which room?"}
+    with Journal(tmp_path / "journal.db") as journal, scripted(plan(*calls)) as server:
+        with journal.begin("brightness 35") as record:
+            agent(0.2, server.url).run("brightness 35", record)
+        with journal.take(record.id) as again:
+            assert Run.of(again).handed_on == "large"

@@ -189,6 +189,7 @@ class Agent:
         """Plan and follow the plan; then plan on, for as long as results or answers ask for it."""
         if not run.rounds:
             yield from self._plan(run, device)
+        if run.rounds == 1 and not run.steps:  # also of a run that was declined or cut short here
             yield from self._approve(run, user)
         while run.ended is None:
             yield from self._follow(run, device, user)
@@ -222,7 +223,8 @@ class Agent:
         run.rounds += 1
         run.probability *= run.planning.probability
         if run.record is not None:
-            run.record.planned(run.planning.lines, run.probability)
+            by = run.handed_on if run.rounds == 1 else ""
+            run.record.planned(run.planning.lines, run.probability, by)
 
     def _hand_on(self, run: Run) -> Iterator[Event]:
         """Have the larger model plan where the planner is not sure; without an answer, go on."""

@@ -98,6 +98,7 @@ class Record:
         rounds: how many times it was planned.
         settled: how many results, and how many answers, the last planning knew.
         first: the lines of the first plan.
+        handed_on: the larger model that made the first plan; empty where the planner did.
         read: how many steps had been done when the planner may first have read a result, or 0.
         steps: the steps that were acted on, with their calls as planned, by number from 1.
         calls: the calls that were begun, every ``$k`` filled, by step number.
@@ -119,6 +120,7 @@ class Record:
     rounds: int = 0
     settled: tuple[int, int] = (0, 0)
     first: tuple[Line, ...] = ()
+    handed_on: str = ""
     read: int = 0
     steps: dict[int, Step] = field(default_factory=dict)
     calls: dict[int, Call] = field(default_factory=dict)
@@ -129,10 +131,14 @@ class Record:
     entries: list[Entry] = field(default_factory=list)
     _held: ExitStack = field(default_factory=ExitStack)
 
-    def planned(self, lines: Sequence[Line], probability: float) -> None:
-        """The plan is there, or the rest of it; nothing of that has been done."""
+    def planned(self, lines: Sequence[Line], probability: float, by: str = "") -> None:
+        """The plan is there, or the rest of it; nothing of that has been done.
+
+        Args:
+            by: the larger model that wrote it, if one did.
+        """
         told = _LINES.dump_python(tuple(lines), mode="json")
-        self._write("plan", {"lines": told, "probability": probability})
+        self._write("plan", {"lines": told, "probability": probability, "by": by})
 
     def begins(self, number: int, step: Step, call: Call, probability: float) -> None:
         """A call is about to be made; ``probability`` is the models' own of the run so far."""
@@ -184,6 +190,7 @@ class Record:
             case "plan":
                 self.lines = _LINES.validate_python(content["lines"])
                 self.first = self.first or self.lines
+                self.handed_on = self.handed_on or content.get("by", "")
                 self.rounds += 1
                 self.read = self.read or len(self.results)
                 self.settled = len(self.results), len(self.answers)

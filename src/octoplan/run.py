@@ -139,6 +139,9 @@ class Run:
         if record.lines is not None:
             run.planning.lines = list(record.lines)
         run.steps = [step for _, step in sorted(record.steps.items())]
+        if not run.steps:  # so far only the plan was written
+            run.planning.probability = record.probability
+        run.handed_on = record.handed_on
         run.answers = list(record.answers)
         run.settled = record.settled
         run.first = list(record.first)

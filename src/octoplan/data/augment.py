@@ -61,13 +61,7 @@ def variations(
 
 def joined(first: Example, second: Example, breath: str) -> Example:
     """Two requests as one: ``breath`` stands between them, and the second's steps come last."""
-    shift = sum(isinstance(line, Step) for line in first.steps)
-    rest = []
-    for line in second.steps:
-        if isinstance(line, Step) and line.arguments:
-            arguments = {name: _shifted(value, shift) for name, value in line.arguments.items()}
-            line = line.model_copy(update={"arguments": arguments})
-        rest.append(line)
+    done = sum(isinstance(line, Step) for line in first.steps)
     opening = first.query.rstrip(" .,;!")
     if opening.endswith("?"):
         breath = " " + breath.strip(".,; ").capitalize() + " "
@@ -75,11 +69,20 @@ def joined(first: Example, second: Example, breath: str) -> Example:
         id=f"{first.id}+{second.id}",
         domains=tuple(sorted({*first.domains, *second.domains})),
         query=" ".join((opening + breath + second.query).split()),
-        steps=(*first.steps, *rest),
+        steps=(*first.steps, *shifted(second.steps, done)),
     )
 
 
-def _shifted(value: Any, shift: int) -> Any:
+def shifted(lines: Iterable[Line], shift: int) -> Iterator[Line]:
+    """The lines with ``$k`` counted on, as they stand after ``shift`` other steps."""
+    for line in lines:
+        if isinstance(line, Step) and line.arguments:
+            arguments = {name: _counted_on(value, shift) for name, value in line.arguments.items()}
+            line = line.model_copy(update={"arguments": arguments})
+        yield line
+
+
+def _counted_on(value: Any, shift: int) -> Any:
     if isinstance(value, str) and (reference := _REFERENCE.fullmatch(value)):
         return f"${int(reference[1]) + shift}"
     return value
