@@ -555,3 +555,59 @@ def test_training_goes_on_from_an_adapter(
         fit(more, examples, tmp_path / "fifth")
     with pytest.raises(ValueError, match="only LoRA trains on"):
         Settings(role="action", method="full", start="x")
+
+
+def preference(folder: Path, base: str, example: Example, wrong: list[Step]) -> float:
+    """By how much the planner finds the right plan likelier than the wrong one, log-odds."""
+    model, tokenizer = load_base(find_base(base), torch.float32)
+    model = PeftModel.from_pretrained(model, str(folder))
+    template = planner_template(tokenizer)
+    likely: list[float] = []
+    for lines in (example.steps, wrong):
+        tried = example.model_copy(update={"steps": tuple(lines), "branches": ()})
+        (row,) = planner_rows([tried], tokenizer, template)
+        ids, labels = torch.tensor([row["input_ids"]]), torch.tensor([row["labels"]])
+        with torch.no_grad():
+            logprobs = model(input_ids=ids).logits[:, :-1].log_softmax(-1)
+        chosen = logprobs.gather(-1, ids[:, 1:, None])[..., 0]
+        likely.append(float(chosen[labels[:, 1:] != -100].sum()))
+    return likely[0] - likely[1]
+
+
+def test_a_planner_learns_from_its_mistakes(
+    tiny: Callable[[str], str], examples: list[Example], tmp_path: Path
+) -> None:
+    base = tiny("llama")
+    first = Settings(role="planner", base=base, lr=1e-2, rank=4, alpha=8, epochs=1)
+    fit(first, examples, tmp_path / "first")
+    wrong = {e.id: [Step(text="Close the garage"), Step(text="Sing")] for e in examples[:8]}
+    wrong[examples[8].id] = list(examples[8].steps)  # right all the same: nothing to learn
+    wrong["unknown"] = wrong[examples[0].id]
+    settings = Settings(
+        role="planner",
+        base=base,
+        start=str(tmp_path / "first"),
+        mistakes=True,
+        lr=1e-2,
+        epochs=4,
+        batch_size=4,
+    )
+    record = fit(settings, examples, tmp_path / "second", wrong=wrong)
+    assert record["training"]["rows"] == 8
+    assert {path.name for path in (tmp_path / "second").iterdir()} == ADAPTER_FILES
+    for example in examples[:8]:
+        before, after = (
+            preference(tmp_path / name, base, example, wrong[example.id])
+            for name in ("first", "second")
+        )
+        assert after > before + 5
+    with pytest.raises(ValueError, match="got none of the examples wrong"):
+        fit(settings, examples, tmp_path / "third", wrong={})
+
+
+def test_only_a_trained_planner_has_mistakes() -> None:
+    assert Settings(role="planner", start="x", mistakes=True).lr == 5e-5
+    assert Settings(role="planner", start="x", mistakes=True, lr=1e-4).lr == 1e-4
+    for given in ({"role": "planner"}, {"role": "action", "start": "x"}):
+        with pytest.raises(ValueError, match="only a planner has mistakes"):
+            Settings(**given, mistakes=True)

@@ -50,6 +50,11 @@ class ActionModel:
         self.adapter = adapter
         self._by_symbol = adapter.by_symbol
 
+    @property
+    def adapters(self) -> list[Adapter]:
+        """All that it uses."""
+        return [self.adapter]
+
     def act(self, text: str, earlier: Sequence[Step] = ()) -> Action:
         """Turn a step into a call.
 

@@ -26,6 +26,7 @@ from octoplan.models.engine import EngineError
 from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner, Planning, RequestError
 from octoplan.plans import Branch, Call, Cannot, Line, Step, Told, Wait, one_line
+from octoplan.routing import RoutedActionModel, RoutedPlanner
 from octoplan.run import (
     UNKNOWN,
     Answered,
@@ -55,6 +56,9 @@ ON = "on"
 """The folder in a planner's own that holds the adapter which plans on, where that is another."""
 
 UNATTENDED = Unattended()
+
+Folders = str | Path | Sequence[Path] | None
+"""The folder of an adapter, or of several that requests are routed to; None for what ships."""
 
 
 class Agent:
@@ -88,8 +92,8 @@ class Agent:
     def load(
         cls,
         base: str = DEFAULT_BASE,
-        planner: str | Path | None = None,
-        action: str | Path | None = None,
+        planner: Folders = None,
+        action: Folders = None,
         device: Device | None = None,
         threads: int | None = None,
     ) -> Self:
@@ -97,8 +101,9 @@ class Agent:
 
         Args:
             base: the base's name or path.
-            planner: the planner adapter's folder; the one that ships where left out.
-            action: the action adapter's folder; the one that ships where left out.
+            planner: the planner adapter's folder; the one that ships where left out. Of several,
+                each plans what is of its domain (``octoplan.routing``).
+            action: the action adapter's folder, or several; the one that ships where left out.
             device: where calls run; a simulated phone and home, in memory, where left out.
             threads: CPU threads; all cores where left out.
 
@@ -106,7 +111,8 @@ class Agent:
             BaseError, AdapterError, EngineError: a model is missing or broken.
         """
         planning, acting = load_models(base, planner, action, threads)
-        calibration = Calibration.of(planning.adapter, acting.adapter)
+        routed = isinstance(planning, RoutedPlanner) or isinstance(acting, RoutedActionModel)
+        calibration = None if routed else Calibration.of(planning.adapter, acting.adapter)
         agent = cls(planning, acting, device, calibration)
         if device is None:
             from octoplan.devices.simulated import SimulatedDevice
@@ -428,8 +434,8 @@ class Agent:
 
 def load_models(
     base: str = DEFAULT_BASE,
-    planner: str | Path | None = None,
-    action: str | Path | None = None,
+    planner: Folders = None,
+    action: Folders = None,
     threads: int | None = None,
     parallel: int = 1,
 ) -> tuple[Planner, ActionModel]:
@@ -443,12 +449,40 @@ def load_models(
     Raises:
         BaseError, AdapterError, EngineError: a model is missing or broken.
     """
-    first = Adapter.load(planner or shipped_adapter("planner"), "planner")
-    acting = Adapter.load(action or shipped_adapter("action"), "action")
-    later = [Adapter.load(first.folder / ON, "planner")] if (first.folder / ON).is_dir() else []
-    engines = load_engines(base, [first, acting, *later], threads, parallel)
-    on = (engines[2], later[0]) if later else None
-    return Planner(engines[0], first, on), ActionModel(engines[1], acting)
+    firsts = [Adapter.load(folder, "planner") for folder in _folders(planner, "planner")]
+    acting = [Adapter.load(folder, "action") for folder in _folders(action, "action")]
+    ons = [
+        Adapter.load(first.folder / ON, "planner") if (first.folder / ON).is_dir() else first
+        for first in firsts
+    ]
+    needed = {adapter.folder: adapter for adapter in (*firsts, *acting, *ons)}
+    loaded = load_engines(base, list(needed.values()), threads, parallel)
+    engines = dict(zip(needed, loaded, strict=True))
+    planners = [
+        Planner(engines[first.folder], first, (engines[on.folder], on))
+        for first, on in zip(firsts, ons, strict=True)
+    ]
+    routed = planners[0] if len(planners) == 1 else RoutedPlanner(planners)
+    return routed, _routed([ActionModel(engines[each.folder], each) for each in acting])
+
+
+def load_action(
+    base: str = DEFAULT_BASE, action: Folders = None, threads: int | None = None
+) -> ActionModel:
+    """Load an action model alone; see ``load_models``."""
+    adapters = [Adapter.load(folder, "action") for folder in _folders(action, "action")]
+    engines = load_engines(base, adapters, threads)
+    return _routed([ActionModel(*each) for each in zip(engines, adapters, strict=True)])
+
+
+def _routed(models: Sequence[ActionModel]) -> ActionModel:
+    return models[0] if len(models) == 1 else RoutedActionModel(models)
+
+
+def _folders(given: Folders, role: str) -> Sequence[str | Path]:
+    if isinstance(given, str | Path):
+        return [given]
+    return given or [shipped_adapter(role)]
 
 
 def _readable(result: object) -> str:

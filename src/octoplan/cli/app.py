@@ -77,12 +77,21 @@ Base = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="The base: a name, or the path of a .gguf file.")
 ]
 PlannerFolder = Annotated[
-    Path | None,
-    typer.Option("--planner", metavar="DIR", help="The planner adapter, if not the shipped one."),
+    list[Path] | None,
+    typer.Option(
+        "--planner",
+        metavar="DIR",
+        help="The planner adapter, if not the shipped one. Given again, each plans what is of its "
+        "domain.",
+    ),
 ]
 ActionFolder = Annotated[
-    Path | None,
-    typer.Option("--action", metavar="DIR", help="The action adapter, if not the shipped one."),
+    list[Path] | None,
+    typer.Option(
+        "--action",
+        metavar="DIR",
+        help="The action adapter, if not the shipped one. Given again, each reads its steps.",
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores where left out.")]
 JournalFile = Annotated[

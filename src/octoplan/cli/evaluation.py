@@ -116,6 +116,8 @@ def evaluate(
         raise typer.BadParameter("say where the results go with --out DIR, or give --json")
     if calibration is not None and server is not None:
         raise typer.BadParameter("--calibrate is for octoplan's own models; leave --server out")
+    if calibration is not None and max(len(planner or ()), len(action or ())) > 1:
+        raise typer.BadParameter("--calibrate is for one planner and one action model")
     if out is not None and out.exists():
         raise CommandError(f"{out} exists; name another folder, or move it away")
     from octoplan.evaluation import calibration as calibrating
@@ -382,12 +384,13 @@ def _show(made: "Evaluation", out: Path | None) -> None:
 
 def _compare(folders: tuple[Path, Path], as_json: bool) -> None:
     from octoplan.display import write_json
+    from octoplan.evaluation.evaluate import Evaluation, EvaluationError
     from octoplan.evaluation.report import ReportError, compare
 
-    first, second = (_read(folder) for folder in folders)
     try:
+        first, second = (Evaluation.load(folder) for folder in folders)
         found = compare(first, second)
-    except ReportError as error:
+    except (EvaluationError, ReportError) as error:
         raise CommandError(str(error)) from error
     if as_json:
         dumped = {name: difference.model_dump() for name, difference in found.items()}
@@ -400,15 +403,3 @@ def _compare(folders: tuple[Path, Path], as_json: bool) -> None:
             f"only the first right {difference.only_first}, only the second "
             f"{difference.only_second}; p = {difference.p_value:.3g}: they {surely}"
         )
-
-
-def _read(folder: Path) -> "Evaluation":
-    from pydantic import ValidationError
-
-    from octoplan.evaluation.evaluate import Evaluation
-
-    path = folder / "evaluation.json" if folder.is_dir() else folder
-    try:
-        return Evaluation.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CommandError(f"{path} is no evaluation; give a folder that evaluate wrote") from error

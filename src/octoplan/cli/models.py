@@ -27,8 +27,10 @@ from octoplan.models.adapters import MergeMethod
 from octoplan.models.bases import BASES, DEFAULT_BASE, BaseError, find_base
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from octoplan.functions import FunctionSet
-    from octoplan.plans import Example
+    from octoplan.plans import Example, Line
 
 
 @app.command(epilog="[b]Example:[/] octoplan functions android my_functions.py")
@@ -105,6 +107,14 @@ def train(
     start: Annotated[
         Path | None, typer.Option(metavar="DIR", help="An adapter to train on from.")
     ] = None,
+    mistakes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The evaluation.json of a planner (--start) on examples of --data: it learns to "
+            "prefer their plans to its own wrong ones.",
+        ),
+    ] = None,
     beside: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="An action model to be merged with; may be given again."),
@@ -135,11 +145,13 @@ def train(
     )
     chosen |= dict(epochs=epochs, augment=augment, batch_size=batch_size, seed=seed)
     chosen |= dict(start=start and str(start), beside=[str(each) for each in beside or ()])
+    chosen |= dict(mistakes=mistakes is not None or None)
     provenance = {
         "command": shlex.join(["octoplan", *sys.argv[1:]]),
         "data": data_files | validation_files,
     }
-    left_out = _train(chosen, examples, held_out, known, out, provenance)
+    wrong = _wrong_plans(mistakes) if mistakes else None
+    left_out = _train(chosen, examples, held_out, known, out, provenance, wrong)
     if left_out:
         typer.echo(f"not learned, nearly the same as held-out data: {', '.join(left_out)}")
     typer.echo(f"wrote the {role} adapter to {out}")
@@ -239,6 +251,17 @@ def _adapter(role: Literal["planner", "action"]) -> dict[str, Any]:
     return {"role": role} | found
 
 
+def _wrong_plans(path: Path) -> "Mapping[str, Sequence[Line]]":
+    """The wrong plans of an evaluation."""
+    needs("scipy", extra="evaluate")
+    from octoplan.evaluation.evaluate import Evaluation, EvaluationError
+
+    try:
+        return Evaluation.load(path).wrong_plans()
+    except EvaluationError as error:
+        raise CommandError(str(error)) from error
+
+
 def _train(
     chosen: dict[str, Any],
     examples: list["Example"],
@@ -246,6 +269,7 @@ def _train(
     known: "FunctionSet",
     out: Path,
     provenance: dict[str, Any],
+    wrong: "Mapping[str, Sequence[Line]] | None",
 ) -> list[str]:
     """Train, with a progress bar; the ids of the examples that were left out."""
     from pydantic import ValidationError
@@ -273,7 +297,7 @@ def _train(
             progress.update(task, completed=done, total=total, description=text or "training")
 
         try:
-            record = fine_tune(settings, examples, validation, known, out, show, provenance)
+            record = fine_tune(settings, examples, validation, known, out, show, provenance, wrong)
         except ValueError as error:
             raise CommandError(f"cannot train: {error}") from error
     left_out: list[str] = record["left_out"]

@@ -32,7 +32,7 @@ from octoplan.cli.app import (
 from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
-    from octoplan.agent import Agent
+    from octoplan.agent import Agent, Folders
     from octoplan.devices import Device
     from octoplan.display import RunDisplay
     from octoplan.functions import Function
@@ -270,15 +270,12 @@ def act(
     as_json: AsJson = False,
 ) -> None:
     """Turn one step into one call."""
-    from octoplan.action import ActionModel
+    from octoplan.agent import load_action
     from octoplan.display import write_call, write_json
-    from octoplan.models.adapters import Adapter, shipped_adapter
-    from octoplan.models.llamacpp import load_engines
 
     steps = [_step(text) for text in (*(earlier or ()), step)]
-    adapter = Adapter.load(action or shipped_adapter("action"), "action")
     with status("loading the model"):
-        model = ActionModel(load_engines(base, [adapter], threads)[0], adapter)
+        model = load_action(base, action, threads)
     for number, this in enumerate(steps):
         made = model.act(this.text, steps[:number])
         if made.call is None:
@@ -296,8 +293,8 @@ def act(
 
 def load_agent(
     base: str,
-    planner: Path | None,
-    action: Path | None,
+    planner: "Folders",
+    action: "Folders",
     threads: int | None,
     device: "Device | None" = None,
     policy: "Policy | None" = None,

@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from octoplan.agent import Agent, load_models
+from octoplan.agent import Agent, Folders, load_models
 from octoplan.evaluation.calibration import FEWEST, Reliability, reliability
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
@@ -90,8 +90,8 @@ class Octoplan:
     def load(
         cls,
         base: str,
-        planner: Path | None = None,
-        action: Path | None = None,
+        planner: Folders = None,
+        action: Folders = None,
         threads: int | None = None,
         parallel: int = 4,
     ) -> Self:
@@ -104,7 +104,7 @@ class Octoplan:
             BaseError, AdapterError, EngineError: a model is missing or broken.
         """
         models = load_models(base, planner, action, threads, parallel)
-        adapters = models[0].adapters + [models[1].adapter]
+        adapters = models[0].adapters + models[1].adapters
         found = find_base(base)
         named = {f"base {found.name}": found.digest} | {
             # The folder's name: where it lies is this machine's business.
@@ -179,6 +179,10 @@ class Case(BaseModel):
     probability: dict[str, float] = {}
 
 
+class EvaluationError(ValueError):
+    """A file that is no evaluation; one line that says what to do."""
+
+
 class Evaluation(BaseModel):
     """What an evaluation found.
 
@@ -201,6 +205,29 @@ class Evaluation(BaseModel):
     cases: tuple[Case, ...]
     misread: tuple[tuple[Step, Step], ...] = ()
     planned_on: tuple[Case, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read ``evaluation.json``, or that of a folder.
+
+        Raises:
+            OSError: it cannot be read.
+            EvaluationError: it is no evaluation.
+        """
+        path = path / "evaluation.json" if path.is_dir() else path
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            what = f"{path} is no evaluation; give a folder that octoplan evaluate wrote"
+            raise EvaluationError(what) from error
+
+    def wrong_plans(self) -> dict[str, tuple[Line, ...]]:
+        """By the example's id, the plans of which an exact oracle says that they are wrong."""
+        return {
+            case.id: case.predicted
+            for case in self.cases
+            if False in (case.verdicts.get("plan"), case.verdicts.get("call"))
+        }
 
 
 def evaluate(

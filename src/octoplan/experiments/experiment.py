@@ -30,7 +30,7 @@ from octoplan.experiments import ultratool
 from octoplan.functions import load_function_sets
 from octoplan.models.adapters import Adapter, MergeMethod
 from octoplan.models.bases import DEFAULT_BASE, find_base
-from octoplan.plans import Example, read_examples
+from octoplan.plans import Example, Line, read_examples
 
 if TYPE_CHECKING:
     from octoplan.training.train import Settings
@@ -70,6 +70,10 @@ class Run(_Table):
         method: how they are merged (``octoplan.training.merge``).
         of: the name of an earlier run of all weights, whose difference from the base is taken as
             an adapter of the settings' rank, instead of training.
+        route: the names of earlier runs, each of whose planners plans what is of its domain
+            (``octoplan.routing``), instead of training.
+        mistakes: the name of an earlier run whose planner plans ``examples`` training examples that
+            it has not learned, and is trained on by its wrong plans (``Settings.mistakes``).
         seeds: it is run with each of them.
         settings: what differs from the experiment's settings.
     """
@@ -81,13 +85,15 @@ class Run(_Table):
     merge: tuple[str, ...] = ()
     method: MergeMethod = "linear"
     of: str | None = None
+    route: tuple[str, ...] = ()
+    mistakes: str | None = None
     seeds: tuple[int, ...] = (0,)
     settings: dict[str, Any] = {}
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of the earlier runs that it is made of."""
-        return self.merge if self.of is None else (*self.merge, self.of)
+        return (*self.merge, *self.route, *filter(None, (self.of, self.mistakes)))
 
 
 class Experiment(_Table):
@@ -301,9 +307,12 @@ class _Bench:
 
     def result(self, run: Run, seed: int, told: Told) -> Result:
         """Train one planner, or merge some, and measure it."""
-        adapter = self._adapter(run, seed, told)
+        made = [self._named(name) for name in run.route] or [run]
+        adapters = [self._adapter(each, seed, told) for each in made]
+        adapter = adapters[0]
         training = adapter / "training.json"
-        record = json.loads(training.read_text(encoding="utf-8")) if training.exists() else {}
+        alone = training.exists() and not run.route
+        record = json.loads(training.read_text(encoding="utf-8")) if alone else {}
         base = self._settings(run, seed).base
         held_out = self._held_out(run)
 
@@ -313,7 +322,7 @@ class _Bench:
         if self._names:
             scores = ultratool.measure(adapter, base, self._functions, held_out, measuring)
         else:
-            subject = Octoplan.load(base, planner=adapter)
+            subject = Octoplan.load(base, planner=adapters)
             oracles: list[Oracle] = [PlanOracle(), CallOracle()]
             found = evaluate(subject, held_out, oracles, {}, measuring, alone=False)
             scores = dict(found.figures["all"])
@@ -345,6 +354,9 @@ class _Bench:
         from octoplan.training.train import Settings
 
         given = {"base": self._base} | self.experiment.settings | run.settings
+        if run.mistakes:
+            start = self._place(self._named(run.mistakes), seed)
+            given |= {"mistakes": True, "start": str(start)}
         return Settings(**given, seed=seed)
 
     def _adapter(self, run: Run, seed: int, told: Told) -> Path:
@@ -368,11 +380,25 @@ class _Bench:
             told(0, 1, "decomposing")
             difference(whole, place, self._settings(run, seed).rank)
             return place
+        settings, learned = self._settings(run, seed), self._learned(run, seed)
+        wrong = self._mistakes(run, seed, learned, told) if run.mistakes else None
         place.mkdir(parents=True, exist_ok=True)
         # No validation examples: nothing reads their loss, which takes a fifth of the time.
-        settings, functions = self._settings(run, seed), self._functions
-        train(settings, self._learned(run, seed), [], functions, place, told, {})
+        train(settings, learned, [], self._functions, place, told, {}, wrong)
         return place
+
+    def _mistakes(
+        self, run: Run, seed: int, examples: list[Example], told: Told
+    ) -> dict[str, tuple[Line, ...]]:
+        """The wrong plans for the examples of the planner that is to learn from them."""
+        planner = self._adapter(self._named(str(run.mistakes)), seed, told)
+        subject = Octoplan.load(self._settings(run, seed).base, planner=planner)
+        oracles: list[Oracle] = [PlanOracle(), CallOracle()]
+
+        def planning(done: int, total: int) -> None:
+            told(done, total, "looking for mistakes")
+
+        return evaluate(subject, examples, oracles, {}, planning, alone=False).wrong_plans()
 
     def _named(self, name: str) -> Run:
         return next(run for run in self.experiment.runs if run.name == name)
@@ -387,6 +413,9 @@ class _Bench:
     def _learned(self, run: Run, seed: int) -> list[Example]:
         """What a run learns from: drawn by the seed, nothing that is nearly held out."""
         examples = self._within(run, self._examples)
+        if run.mistakes:
+            known = {each.id for each in self._learned(self._named(run.mistakes), seed)}
+            examples = [example for example in examples if example.id not in known]
         if run.examples is not None:
             if run.examples > len(examples):
                 raise ExperimentError(

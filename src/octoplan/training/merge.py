@@ -11,6 +11,7 @@ factors.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import or_
@@ -22,6 +23,7 @@ import torch
 from peft import PeftConfig, PeftModel
 
 from octoplan.action import ActionModel
+from octoplan.agent import Folders
 from octoplan.evaluation.evaluate import Octoplan, evaluate
 from octoplan.evaluation.metrics import Score, same_call, score
 from octoplan.evaluation.oracles import PlanOracle
@@ -107,7 +109,7 @@ class Tried(NamedTuple):
 
 
 def search(
-    parts: Sequence[Path], out: Path, examples: Sequence[Example], action: Path | None = None
+    parts: Sequence[Path], out: Path, examples: Sequence[Example], action: Folders = None
 ) -> Iterator[Tried]:
     """Merge in several ways, tell of each, and leave in ``out`` what gets most examples right.
 
@@ -161,7 +163,7 @@ def _equal(method: MergeMethod, parts: int) -> list[float]:
     return [1 / parts if averages else 1.0] * parts
 
 
-def _right(adapter: Adapter, examples: Sequence[Example], action: Path | None) -> Score:
+def _right(adapter: Adapter, examples: Sequence[Example], action: Folders) -> Score:
     """How many plans (of a planner) or calls (of an action model) are right."""
     if adapter.role == "planner":
         planner = Octoplan.load(adapter.base, adapter.folder, action)
@@ -203,6 +205,7 @@ def _united(adapters: Sequence[Adapter]) -> Adapter:
     return adapters[0].model_copy(
         update={
             "words": tuple(sorted({word for adapter in adapters for word in adapter.words})),
+            "requests": dict(sum((Counter(adapter.requests) for adapter in adapters), Counter())),
             "plans_on": any(adapter.plans_on for adapter in adapters),
             "functions": reduce(or_, (adapter.functions for adapter in adapters)),
             "symbols": _united_symbols(adapters),

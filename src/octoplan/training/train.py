@@ -3,6 +3,9 @@
     octoplan train planner --data data/train --validation data/validation --out adapters/planner
     octoplan train action  --data data/train --validation data/validation --out adapters/action
 
+A planner that has made mistakes on training examples learns from them with ``--mistakes``: to
+prefer the right plan to its own wrong one.
+
 Started again after an interruption, with the same settings, it goes on from its last checkpoint.
 """
 
@@ -12,7 +15,8 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -23,14 +27,15 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.optimizers import create_loraplus_optimizer
 from pydantic import BaseModel, Field, model_validator
 from transformers import TrainerCallback, set_seed
-from trl import SFTConfig, SFTTrainer
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from octoplan.data.augment import variations
 from octoplan.data.held_out import without_held_out
 from octoplan.functions import FunctionSet
-from octoplan.models.adapters import MODEL_FILE, Adapter, Symbol
+from octoplan.models.adapters import MODEL_FILE, Adapter, Symbol, planner_prompt
 from octoplan.models.bases import DEFAULT_BASE, Base, find_base
-from octoplan.plans import Example, write_plan
+from octoplan.plans import Example, Line, Step, write_plan
+from octoplan.routing import count_words
 from octoplan.training import encode
 from octoplan.training.base import load_base
 from octoplan.training.card import model_card
@@ -41,6 +46,9 @@ Progress = Callable[[int, int, str], None]
 
 
 _WEIGHT_DECAY = 0.01
+
+_PREFERRING = {"lr": 5e-5, "epochs": 1}
+"""The defaults where mistakes are learned from: little is to change."""
 
 
 class Settings(BaseModel):
@@ -55,6 +63,7 @@ class Settings(BaseModel):
             the rank's root; LoRA+ (arXiv 2402.12354), with a rate 16 times as high for B.
         beside: folders of action models that this one shall be merged with: it leaves their
             functional tokens alone.
+        mistakes: whether the planner learns from its own wrong plans.
         augment: whether each epoch learns a variation of the data (``octoplan.data.augment``).
     """
 
@@ -66,6 +75,7 @@ class Settings(BaseModel):
     variant: Literal["plain", "rslora", "lora+"] = "plain"
     start: str | None = None
     beside: list[str] = []
+    mistakes: bool = False
     lr: float = Field(default=1e-3, gt=0)
     epochs: int = Field(default=4, ge=1)
     augment: bool = True
@@ -73,8 +83,17 @@ class Settings(BaseModel):
     warmup: float = Field(default=0.05, ge=0, le=1)
     seed: int = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_for_mistakes(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("mistakes"):
+            return _PREFERRING | given
+        return given
+
     @model_validator(mode="after")
     def _start_is_an_adapter(self) -> Self:
+        if self.mistakes and (self.role != "planner" or self.start is None):
+            raise ValueError("only a planner has mistakes to learn from; give it with --start")
         if self.start is not None and self.method == "full":
             raise ValueError("only LoRA trains on from an adapter; leave --start or --method out")
         return self
@@ -135,6 +154,7 @@ def train(
     out: Path,
     progress: Progress,
     provenance: dict[str, Any],
+    wrong: Mapping[str, Sequence[Line]] | None = None,
 ) -> dict[str, Any]:
     """Train one adapter and write it to ``out``; returns what its card records.
 
@@ -143,6 +163,8 @@ def train(
         validation: what to measure the loss on; examples that are nearly the same are left out.
         functions: the functions that the examples use.
         provenance: what the card shall say of command and data (names, hashes).
+        wrong: with ``settings.mistakes``, the planner's own wrong plans by the example's id; of
+            the examples those alone are learned.
 
     Raises:
         BaseError: the base is not there.
@@ -165,24 +187,28 @@ def train(
             return list(encode.planner_rows(some, tokenizer, template))
         return list(encode.action_rows(some, tokenizer, functions, symbols))
 
-    learned = examples * settings.epochs
-    if settings.augment:
-        learned = list(variations(examples, functions, settings.epochs, settings.seed))
-    learned_rows = rows(learned)
+    checkpoints, report = out / "checkpoints", _Report(progress)
+    held_out_rows: list[encode.Row] = []
+    if settings.mistakes:
+        pairs = _pairs(examples, wrong or {})
+        learned_rows = rows([example for example, _ in pairs])
+    else:
+        learned = examples * settings.epochs
+        if settings.augment:
+            learned = list(variations(examples, functions, settings.epochs, settings.seed))
+        learned_rows = rows(learned)
+        # In order of length: batches without much padding.
+        held_out_rows = sorted(rows(validation), key=lambda row: len(row["input_ids"]))
+    if not learned_rows and settings.mistakes:
+        raise ValueError("the planner got none of the examples wrong; evaluate it on more of them")
     if not learned_rows:
         raise ValueError("the examples hold nothing to learn; give examples with steps and calls")
-    # In order of length: batches without much padding.
-    held_out_rows = sorted(rows(validation), key=lambda row: len(row["input_ids"]))
-    checkpoints = out / "checkpoints"
-    trainer = _Trainer(
-        model=model,
-        processing_class=tokenizer,
-        args=_arguments(settings, checkpoints, len(learned_rows), bool(held_out_rows)),
-        train_dataset=Dataset.from_list(learned_rows),
-        eval_dataset=Dataset.from_list(held_out_rows) if held_out_rows else None,
-        optimizers=(_optimizer(model, settings), None),
-        callbacks=[_Report(progress)],
-    )
+    if settings.mistakes:
+        trainer = _preferring(model, tokenizer, template, settings, checkpoints, pairs, report)
+    else:
+        trainer = _imitating(
+            model, tokenizer, settings, checkpoints, learned_rows, held_out_rows, report
+        )
     started = time.monotonic()
     checkpoint = _last_checkpoint(checkpoints)
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -200,24 +226,110 @@ def train(
         "losses": _losses(trainer, settings.epochs),
     }
     _write(trainer, out, base, settings.method == "full")
-    adapter = Adapter(
-        role=settings.role,
-        base=base.name,
-        base_digest=base.digest,
-        whole=settings.method == "full",
-        template=template if settings.role == "planner" else "",
-        plans_on=settings.role == "planner"
-        and ((start is not None and start.plans_on) or any(e.branches for e in examples)),
-        words=_words(start, examples) if settings.role == "planner" else (),
-        functions=functions,
-        symbols=symbols,
-        links=_links(start, examples) if settings.role == "action" else {},
-    )
+    adapter = _adapter(settings, base, template, functions, symbols, start, examples)
     adapter.save(out)
     (out / "training.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
     (out / "README.md").write_text(model_card(adapter, card), encoding="utf-8")
     shutil.rmtree(checkpoints, ignore_errors=True)
     return card
+
+
+def _adapter(
+    settings: Settings,
+    base: Base,
+    template: str,
+    functions: FunctionSet,
+    symbols: dict[str, Symbol],
+    start: Adapter | None,
+    examples: Sequence[Example],
+) -> Adapter:
+    """What running the trained adapter needs to know."""
+    planner = settings.role == "planner"
+    learned_on = any(example.branches for example in examples) and not settings.mistakes
+    return Adapter(
+        role=settings.role,
+        base=base.name,
+        base_digest=base.digest,
+        whole=settings.method == "full",
+        template=template if planner else "",
+        plans_on=planner and (learned_on or (start is not None and start.plans_on)),
+        words=_words(start, examples) if planner else (),
+        requests=_requests(start, examples, planner),
+        functions=functions,
+        symbols=symbols,
+        links={} if planner else _links(start, examples),
+    )
+
+
+def _imitating(
+    model: Any,
+    tokenizer: Any,
+    settings: Settings,
+    checkpoints: Path,
+    learned: list[encode.Row],
+    held_out: list[encode.Row],
+    report: TrainerCallback,
+) -> SFTTrainer:
+    """Learns the right plans or calls."""
+    return _Trainer(
+        model=model,
+        processing_class=tokenizer,
+        args=SFTConfig(
+            **_arguments(settings, checkpoints, len(learned), bool(held_out)),
+            train_sampling_strategy="group_by_length",
+        ),
+        train_dataset=Dataset.from_list(learned),
+        eval_dataset=Dataset.from_list(held_out) if held_out else None,
+        optimizers=(_optimizer(model, settings), None),
+        callbacks=[report],
+    )
+
+
+def _preferring(
+    model: Any,
+    tokenizer: Any,
+    template: str,
+    settings: Settings,
+    checkpoints: Path,
+    pairs: Sequence[tuple[Example, str]],
+    report: TrainerCallback,
+) -> DPOTrainer:
+    """Learns to prefer the right plan of each pair to the wrong one.
+
+    Direct preference optimisation (arXiv 2305.18290), with the right plans' own likelihood beside
+    it (arXiv 2404.19733): else it may sink as long as that of the wrong ones sinks faster.
+    """
+    learned = [
+        {
+            "prompt": planner_prompt(template, example.query),
+            "chosen": write_plan(example.steps),
+            "rejected": wrong,
+        }
+        for example, wrong in pairs * settings.epochs
+    ]
+    return DPOTrainer(
+        model=model,
+        processing_class=tokenizer,
+        args=DPOConfig(
+            **_arguments(settings, checkpoints, len(learned), validated=False),
+            loss_type=["sigmoid", "sft"],
+        ),
+        train_dataset=Dataset.from_list(learned),
+        optimizers=(_optimizer(model, settings), None),
+        callbacks=[report],
+    )
+
+
+def _pairs(
+    examples: Sequence[Example], wrong: Mapping[str, Sequence[Line]]
+) -> list[tuple[Example, str]]:
+    """The examples that the planner got wrong, without their branches, and its plan for each."""
+    return [
+        (example.model_copy(update={"branches": ()}), mistaken)
+        for example in examples
+        if example.id in wrong
+        and (mistaken := write_plan(wrong[example.id])) != write_plan(example.steps)
+    ]
 
 
 def _model(settings: Settings, base: Base, start: Adapter | None) -> tuple[Any, Any, Settings]:
@@ -232,7 +344,7 @@ def _model(settings: Settings, base: Base, start: Adapter | None) -> tuple[Any, 
     return model, tokenizer, settings.model_copy(update=update)
 
 
-def _losses(trainer: SFTTrainer, epochs: int) -> list[dict[str, float]]:
+def _losses(trainer: SFTTrainer | DPOTrainer, epochs: int) -> list[dict[str, float]]:
     """The losses by epoch of the data; the trainer's own epoch is all of ours."""
     return [
         {"epoch": round(entry["epoch"] * epochs, 4)}
@@ -261,13 +373,21 @@ def _symbols(
     return encode.choose_symbols(functions, texts, tokenizer, embedding, taken)
 
 
-def _words(start: Adapter | None, examples: list[Example]) -> tuple[str, ...]:
+def _words(start: Adapter | None, examples: Sequence[Example]) -> tuple[str, ...]:
     """The planner's words, with those of the adapter that it was trained on from."""
     known = start.words if start else ()
     return tuple(sorted({*known, *encode.plan_words(examples)}))
 
 
-def _links(start: Adapter | None, examples: list[Example]) -> dict[str, tuple[str, ...]]:
+def _requests(start: Adapter | None, examples: Sequence[Example], planner: bool) -> dict[str, int]:
+    """The words of the requests or steps, counted, with what the start was trained on."""
+    steps = (line.text for e in examples for line in e.steps if isinstance(line, Step))
+    texts = (e.query for e in examples) if planner else steps
+    known = Counter(start.requests if start else {})
+    return dict(sorted((known + Counter(count_words(texts))).items()))
+
+
+def _links(start: Adapter | None, examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
     """What results stood where, with what the adapter that it was trained on from knows."""
     found = encode.links(examples)
     for name, functions in (start.links if start else {}).items():
@@ -314,10 +434,10 @@ def _optimizer(model: Any, settings: Settings) -> Any:
     )
 
 
-def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool) -> SFTConfig:
-    # The rows hold all epochs, so the trainer's own epoch is one.
+def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool) -> dict[str, Any]:
+    """What TRL's trainers are told. The rows hold all epochs, so the trainer's own is one."""
     steps_per_epoch = max(1, math.ceil(rows / settings.batch_size) // settings.epochs)
-    return SFTConfig(
+    return dict(
         output_dir=str(checkpoints),
         learning_rate=settings.lr,
         num_train_epochs=1,
@@ -329,7 +449,6 @@ def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool
         bf16=True,
         use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=False,
-        train_sampling_strategy="group_by_length",
         max_length=1024,
         eval_strategy="steps" if validated else "no",
         eval_steps=steps_per_epoch,
@@ -354,13 +473,15 @@ def _last_checkpoint(checkpoints: Path) -> Path | None:
     return max(complete, key=_steps, default=None)
 
 
-def _write(trainer: SFTTrainer, out: Path, base: Base, full: bool) -> None:
+def _write(trainer: SFTTrainer | DPOTrainer, out: Path, base: Base, full: bool) -> None:
     """Write the weights: a Transformers model with its tokenizer, or an adapter; either as GGUF.
 
     Only a base that is GGUF itself can be written as a whole; of others, convert-hf-to-gguf makes
     ``model.gguf``.
     """
     if not full:
+        if "ref" in trainer.model.peft_config:  # what preferring compares with
+            trainer.model.delete_adapter("ref")
         write_adapter(trainer.model, base.name, out)
         return
     trainer.save_model(str(out))
