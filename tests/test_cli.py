@@ -570,6 +570,40 @@ def test_training_an_adapter_that_then_acts(tmp_path: Path) -> None:
     assert "not empty" in error(train(tmp_path))
 
 
+def test_only_the_mistakes_of_the_planner_itself_are_learned(tmp_path: Path) -> None:
+    learned = write_lines(tmp_path / "train.jsonl", *EXAMPLES)
+    evaluation = tmp_path / "evaluation.json"
+    evaluation.write_text(
+        json.dumps(
+            {
+                "about": {"subject": {"planner": "0" * 64}},
+                "figures": {},
+                "agreement": {},
+                "confusion": {},
+                "cases": [],
+            }
+        )
+    )
+    given = ["train", "planner", "--data", learned, "--out", tmp_path / "out"]
+    mistakes = ["--mistakes", evaluation]
+    assert "name it with --start" in error(invoke(*given, *mistakes))
+    start = ["--start", shipped_adapter("planner")]
+    assert "is of another planner" in error(invoke(*given, *mistakes, *start))
+    assert "no.json" in error(invoke(*given, "--mistakes", tmp_path / "no.json", *start))
+    assert "is no evaluation" in error(invoke(*given, "--mistakes", learned, *start))
+
+
+@pytest.mark.slow
+def test_several_planners_share_a_request(tmp_path: Path) -> None:
+    both: list[str | Path] = []
+    for role in ("planner", "action"):
+        shutil.copytree(shipped_adapter(role), tmp_path / role)
+        both += [f"--{role}", shipped_adapter(role), f"--{role}", tmp_path / role]
+    told = answer(invoke("plan", "turn the wifi off", *both, "--json"))
+    assert [step["function"] for step in told["steps"]] == ["set_wifi"]
+    assert told["confidence"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

@@ -277,6 +277,16 @@ def test_comparison_counts_who_alone_was_right(evaluation: Evaluation) -> None:
         compare(evaluation, evaluation.model_copy(update={"cases": ()}))
 
 
+def test_wrong_plans_are_those_with_the_wrong_functions(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    (tmp_path / "evaluation.json").write_text(evaluation.model_dump_json(), encoding="utf-8")
+    wrong = Evaluation.load(tmp_path).wrong_plans()
+    assert set(wrong) == {case.id for case in evaluation.cases if not case.verdicts["plan"]}
+    assert wrong
+    assert all(wrong[case.id] == case.predicted for case in evaluation.cases if case.id in wrong)
+
+
 # ---------------------------------------------------------------- the command
 
 runner = CliRunner()
@@ -338,6 +348,10 @@ def test_evaluate_writes_its_results_and_compares_them(
         (
             [*("FEW", "--json", "--calibrate", "x", "--model", "m"), "--server", "http://[::1]:9"],
             "leave --server out",
+        ),
+        (
+            ["FEW", "--json", "--calibrate", "x", "--planner", "a", "--planner", "b"],
+            "for one planner",
         ),
         (["no.jsonl", "--out", "x"], "no.jsonl"),
         (["FEW", "--out", "x", "--functions", "travel"], "there is no function"),

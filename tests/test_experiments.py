@@ -79,7 +79,7 @@ def test_an_experiment_goes_on_where_it_stopped(
 
 
 @pytest.mark.slow
-def test_adapters_of_two_domains_are_merged_and_measured_on_both(
+def test_adapters_of_two_domains_are_merged_routed_to_mended_and_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = []
@@ -92,7 +92,10 @@ def test_adapters_of_two_domains_are_merged_and_measured_on_both(
     text = path.read_text("utf-8").partition("[[runs]]")[0]
     for domain in ("android", "ecommerce"):
         text += f"[[runs]]\nname = '{domain}'\ndomains = ['{domain}']\nsettings = {{ rank = 4 }}\n"
+    text = text.replace("name = 'android'\n", "name = 'android'\nexamples = 2\n")
     text += "[[runs]]\nname = 'both'\nmerge = ['android', 'ecommerce']\nmethod = 'cat'\n"
+    text += "[[runs]]\nname = 'apart'\nroute = ['android', 'ecommerce']\n"
+    text += "[[runs]]\nname = 'mended'\nmistakes = 'android'\nexamples = 1\n"
     path.write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "results"
@@ -100,7 +103,9 @@ def test_adapters_of_two_domains_are_merged_and_measured_on_both(
     # The part that was measured before is made again: its adapter is gone.
     found = run_experiment(str(path), out, "test")
     measured = {result.run: result.scores["plan"].n for result in found.results}
-    assert measured == {"android": 3, "ecommerce": 3, "both": 6}
+    assert measured == {"android": 3, "ecommerce": 3, "both": 6, "apart": 6, "mended": 3}
+    learned = {result.run: result.examples for result in found.results}
+    assert learned == {"android": 2, "ecommerce": 3, "both": 0, "apart": 0, "mended": 1}
     assert not (out / "work").exists() or not any((out / "work").iterdir())
 
 

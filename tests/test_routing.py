@@ -1,5 +1,6 @@
 """Routing: requests are cut where their domain changes, and each part goes to its planner."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoplan.models.adapters import Adapter, AdapterError
-from octoplan.planner import Planner, Planning
-from octoplan.plans import MAX_STEPS, Line, Step, Told, read_examples
-from octoplan.routing import MOST, RoutedPlanner, Router, count_words
+from octoplan.agent import load_action
+from octoplan.models.adapters import Adapter, AdapterError, shipped_adapter
+from octoplan.planner import Planner, Planning, RequestError
+from octoplan.plans import MAX_STEPS, Line, Step, Told, Wait, read_examples
+from octoplan.routing import MOST, RoutedPlanner, Router, add_counts, count_words
 
 DATA = Path(__file__).parents[1] / "data" / "train"
 HOME = ["turn the lights on", "dim the lights in the kitchen", "lock the door"] * 30
@@ -23,7 +25,7 @@ class Scripted(Planner):
 
     def __init__(self, name: str, requests: Sequence[str], steps: int = 1) -> None:
         self.adapter = Adapter.model_construct(
-            folder=Path(name), requests=count_words(requests), plans_on=True
+            folder=Path(name), word_counts=count_words(requests), plans_on=True
         )
         self.steps = steps
 
@@ -61,9 +63,7 @@ def test_a_change_must_be_worth_it() -> None:
 @given(st.text(max_size=200), st.floats(0, 20))
 def test_nothing_of_a_request_is_lost(request: str, change: float) -> None:
     parts = Router(COUNTS, change).parts(request)
-    assert "".join(text for _, text in parts).split() == [] or (
-        " ".join(text for _, text in parts).split() == request.split()
-    )
+    assert " ".join(text for _, text in parts).split() == request.split()
     assert all(one[0] != two[0] for one, two in zip(parts, parts[1:], strict=False))
     assert {domain for domain, _ in parts} <= set(COUNTS)
 
@@ -113,6 +113,61 @@ def test_what_is_left_goes_to_the_planner_of_the_whole_request() -> None:
     (line,) = planning.lines
     assert isinstance(line, Step) and line.text.startswith("trip: lock the door")
     assert routed().plans_on
+
+
+def test_a_request_with_a_condition_stays_whole() -> None:
+    request = "lock the door, and if there are flights to Oslo, book a hotel in Oslo"
+    assert Router(COUNTS, change=0).parts(request) == [("trip", request)]
+
+
+def test_after_a_wait_the_rest_is_left_to_planning_on() -> None:
+    class Waiting(Scripted):
+        def stream(self, request, planning, told=()):  # type: ignore[no-untyped-def]
+            yield from super().stream(request, planning, told)
+            planning.lines.append(Wait(wait=True))
+            yield planning.lines[-1]
+
+    planner = RoutedPlanner([Waiting("home", HOME), Scripted("trip", TRIP)])
+    planning = planner.plan("lock the door. find flights to Oslo, book a hotel in Oslo")
+    assert [type(line) for line in planning.lines] == [Step, Wait]
+
+
+def test_what_does_not_fit_is_named() -> None:
+    planning = routed(steps=3).plan("lock the door. find flights to Oslo. lock the door")
+    assert len(planning.lines) == MAX_STEPS and "the rest was left out" in planning.problems[0]
+    with pytest.raises(RequestError, match="at most 2000"):
+        routed().plan("lock the door. " * 200)
+
+
+def test_counts_are_added_where_all_are_known() -> None:
+    assert add_counts([{"a": 1, "b": 2}, {"b": 3}]) == {"a": 1, "b": 5}
+    assert add_counts([{"a": 1}, {}]) == {}
+    assert len(add_counts([{f"{n}": 1 for n in range(MOST)}, {"x": 1}])) == MOST
+
+
+@pytest.mark.slow
+def test_steps_go_to_the_action_model_of_their_domain(tmp_path: Path) -> None:
+    """The action model that ships, twice: as one that knows homes and one that knows journeys."""
+    shipped = Adapter.load(shipped_adapter("action"), "action")
+    for name, texts, functions in (
+        ("home", HOME, ["set_light", "set_lock", "set_cover"]),
+        ("trip", TRIP, ["search_flights", "search_hotels", "book_hotel"]),
+    ):
+        shutil.copytree(shipped.folder, tmp_path / name)
+        known = {
+            function: shipped.symbols[function]
+            for function in functions
+            if function in shipped.symbols
+        }
+        adapter = shipped.model_copy(update={"word_counts": count_words(texts), "symbols": known})
+        adapter.save(tmp_path / name)
+    model = load_action(action=[tmp_path / "home", tmp_path / "trip"], threads=2)
+    first = model.act("Find flights to Oslo")
+    assert first.call is not None and first.call.function == "search_flights"
+    step = Step(text="Find flights to Oslo", **first.call.model_dump())
+    second = model.act("Lock the door", [step])
+    assert second.call is not None and second.call.function == "set_lock"
+    assert [adapter.folder.name for adapter in model.adapters] == ["home", "trip"]
 
 
 def test_a_planner_that_does_not_know_its_requests_is_named() -> None:

@@ -593,7 +593,7 @@ def test_a_planner_learns_from_its_mistakes(
         batch_size=4,
     )
     record = fit(settings, examples, tmp_path / "second", wrong=wrong)
-    assert record["training"]["rows"] == 8
+    assert record["training"]["rows"] == 8 and not record["settings"]["augment"]
     assert {path.name for path in (tmp_path / "second").iterdir()} == ADAPTER_FILES
     for example in examples[:8]:
         before, after = (

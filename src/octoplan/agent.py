@@ -57,7 +57,7 @@ ON = "on"
 
 UNATTENDED = Unattended()
 
-Folders = str | Path | Sequence[Path] | None
+Folders = str | Path | Sequence[str | Path] | None
 """The folder of an adapter, or of several that requests are routed to; None for what ships."""
 
 
@@ -462,8 +462,8 @@ def load_models(
         Planner(engines[first.folder], first, (engines[on.folder], on))
         for first, on in zip(firsts, ons, strict=True)
     ]
-    routed = planners[0] if len(planners) == 1 else RoutedPlanner(planners)
-    return routed, _routed([ActionModel(engines[each.folder], each) for each in acting])
+    actions = [ActionModel(engines[each.folder], each) for each in acting]
+    return planners[0] if len(planners) == 1 else RoutedPlanner(planners), _one_of(actions)
 
 
 def load_action(
@@ -472,10 +472,10 @@ def load_action(
     """Load an action model alone; see ``load_models``."""
     adapters = [Adapter.load(folder, "action") for folder in _folders(action, "action")]
     engines = load_engines(base, adapters, threads)
-    return _routed([ActionModel(*each) for each in zip(engines, adapters, strict=True)])
+    return _one_of([ActionModel(*each) for each in zip(engines, adapters, strict=True)])
 
 
-def _routed(models: Sequence[ActionModel]) -> ActionModel:
+def _one_of(models: Sequence[ActionModel]) -> ActionModel:
     return models[0] if len(models) == 1 else RoutedActionModel(models)
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from octoplan.functions import FunctionSet
 from octoplan.models.adapters import Adapter
 from octoplan.models.engine import Engine
 from octoplan.plans import MAX_STEPS, Line, Step, Told, one_line, read_line
@@ -29,6 +30,23 @@ text ::= [^\x00-\x20\x7f] [^\x00-\x1f\x7f]*
 
 class RequestError(ValueError):
     """A request that cannot be planned: empty, or too long."""
+
+
+def checked(request: str) -> str:
+    """The request on one line.
+
+    Raises:
+        RequestError: it is empty or longer than ``MAX_REQUEST`` characters.
+    """
+    request = one_line(request)
+    if not request:
+        raise RequestError("the request is empty; say what is to be done")
+    if len(request) > MAX_REQUEST:
+        raise RequestError(
+            f"the request has {len(request)} characters, at most {MAX_REQUEST} can be planned; "
+            "shorten it or split it"
+        )
+    return request
 
 
 @dataclass
@@ -69,6 +87,11 @@ class Planner:
         return list({adapter.folder: adapter for adapter in (self.adapter, self._on[1])}.values())
 
     @property
+    def functions(self) -> FunctionSet:
+        """The functions that it knows."""
+        return self.adapter.functions
+
+    @property
     def plans_on(self) -> bool:
         """Whether it can plan on from results and answers."""
         return self._on[1].plans_on
@@ -91,14 +114,7 @@ class Planner:
 
     def stream(self, request: str, planning: Planning, told: Sequence[Told] = ()) -> Iterator[Line]:
         """Yield each line as soon as it is complete, and keep ``planning`` up to date."""
-        request = one_line(request)
-        if not request:
-            raise RequestError("the request is empty; say what is to be done")
-        if len(request) > MAX_REQUEST:
-            raise RequestError(
-                f"the request has {len(request)} characters, at most {MAX_REQUEST} can be planned; "
-                "shorten it or split it"
-            )
+        request = checked(request)
         started = time.perf_counter()
         logprob = 0.0
         rest = ""

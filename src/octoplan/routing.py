@@ -15,31 +15,43 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 
 from octoplan.action import Action, ActionModel
+from octoplan.functions import FunctionSet
 from octoplan.models.adapters import Adapter, AdapterError
-from octoplan.planner import Planner, Planning
-from octoplan.plans import MAX_STEPS, Line, Step, Told
+from octoplan.planner import Planner, Planning, checked
+from octoplan.plans import MAX_STEPS, Line, Step, Told, Wait
 
 CHANGE = 7.0
 """What a change of domain between two clauses costs, in nats: so much likelier must the words of
 the clauses make it."""
 
-_SMOOTHING = 0.5
-_CLAUSE = re.compile(r"(?<=[.;:!?,])\s+|\s+(?=(?:and|then|but|also|plus)\b)", re.IGNORECASE)
-
-
 MOST = 5000
 """So many words are counted, at most: the commonest."""
 
+_SMOOTHING = 0.5
+_CLAUSE = re.compile(r"(?<=[.;:!?,])\s+|\s+(?=(?:and|then|but|also|plus)\b)", re.IGNORECASE)
 _JOINING = re.compile(r"^(?:and|then|but|also|plus)\b[\s,]*", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|unless|when|once|until|otherwise|else|in case)\b", re.IGNORECASE)
 
 
 def count_words(texts: Iterable[str]) -> dict[str, int]:
     """How many of the texts hold each word, and each pair of words."""
     counts = Counter(word for text in texts for word in _words(text))
     return dict(sorted(counts.most_common(MOST)))
+
+
+def add_counts(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The counts of several adapters together; none where one of them has none."""
+    if not all(counts):
+        return {}
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(sorted(total.most_common(MOST)))
 
 
 def _words(text: str) -> set[str]:
@@ -79,7 +91,12 @@ class Router:
         return max(likely, key=lambda domain: likely[domain])
 
     def parts(self, request: str) -> list[tuple[str, str]]:
-        """The parts of the request, each with its domain, in order; one where all is of one."""
+        """The parts of the request, each with its domain, in order; one where all is of one.
+
+        A request with a condition is one part: nobody knows how far the condition reaches.
+        """
+        if _CONDITION.search(request):
+            return [(self.domain(request), request)]
         clauses = [clause for clause in _CLAUSE.split(request) if clause]
         parts: list[tuple[str, str]] = []
         for domain, clause in zip(self._likeliest(clauses), clauses, strict=True):
@@ -123,24 +140,38 @@ class RoutedPlanner(Planner):
         return [adapter for planner in self._planners.values() for adapter in planner.adapters]
 
     @property
+    def functions(self) -> FunctionSet:
+        """The functions that they know together."""
+        return reduce(or_, (planner.functions for planner in self._planners.values()))
+
+    @property
     def plans_on(self) -> bool:
         """Whether every planner can plan on from results and answers."""
         return all(planner.plans_on for planner in self._planners.values())
 
     def stream(self, request: str, planning: Planning, told: Sequence[Told] = ()) -> Iterator[Line]:
-        """See ``Planner.stream``; what is left of a plan is of the domain of the whole request."""
+        """See ``Planner.stream``.
+
+        What is left of a plan is of the domain of the whole request, and so is all after a
+        ``wait``; what does not fit into a plan is named as a problem.
+        """
+        request = checked(request)
         whole = [(self._router.domain(request), request)]
-        parts = whole if told else self._router.parts(request) or whole
+        parts = whole if told else self._router.parts(request)
         end, probability, seconds = len(planning.lines) + MAX_STEPS, 1.0, 0.0
-        for domain, part in parts:
+        for number, (domain, part) in enumerate(parts):
             said = _JOINING.sub("", part) if len(parts) > 1 else part
             for line in self._planners[domain].stream(said or part, planning, told):
                 if len(planning.lines) <= end:
                     yield line
-            del planning.lines[end:]
             probability *= planning.probability
             seconds += planning.seconds
-            if len(planning.lines) == end:
+            over = len(planning.lines) > end
+            del planning.lines[end:]
+            if over or (len(planning.lines) == end and number + 1 < len(parts)):
+                planning.problems.append(f"more than {MAX_STEPS} lines; the rest was left out")
+                break
+            if any(isinstance(line, Wait) for line in planning.lines):
                 break
         planning.probability, planning.seconds = probability, seconds
 
@@ -173,7 +204,7 @@ def router_of(adapters: Iterable[Adapter]) -> Router:
     Raises:
         AdapterError: of one it is not known what it was trained on.
     """
-    counts = {str(adapter.folder): adapter.requests for adapter in adapters}
+    counts = {str(adapter.folder): adapter.word_counts for adapter in adapters}
     for folder, known in counts.items():
         if not known:
             raise AdapterError(

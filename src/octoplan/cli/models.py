@@ -23,7 +23,7 @@ from octoplan.cli.app import (
     needs,
     status,
 )
-from octoplan.models.adapters import MergeMethod
+from octoplan.models.adapters import Adapter, MergeMethod
 from octoplan.models.bases import BASES, DEFAULT_BASE, BaseError, find_base
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def train(
     mistakes: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="The evaluation.json of a planner (--start) on examples of --data: it learns to "
-            "prefer their plans to its own wrong ones.",
+            metavar="FILE|DIR",
+            help="What octoplan evaluate wrote of the planner --start on examples of --data: it "
+            "learns to prefer their plans to its own wrong ones.",
         ),
     ] = None,
     beside: Annotated[
@@ -145,12 +145,12 @@ def train(
     )
     chosen |= dict(epochs=epochs, augment=augment, batch_size=batch_size, seed=seed)
     chosen |= dict(start=start and str(start), beside=[str(each) for each in beside or ()])
-    chosen |= dict(mistakes=mistakes is not None or None)
+    chosen |= dict(mistakes=mistakes is not None)
     provenance = {
         "command": shlex.join(["octoplan", *sys.argv[1:]]),
         "data": data_files | validation_files,
     }
-    wrong = _wrong_plans(mistakes) if mistakes else None
+    wrong = _wrong_plans(mistakes, start) if mistakes else None
     left_out = _train(chosen, examples, held_out, known, out, provenance, wrong)
     if left_out:
         typer.echo(f"not learned, nearly the same as held-out data: {', '.join(left_out)}")
@@ -251,15 +251,20 @@ def _adapter(role: Literal["planner", "action"]) -> dict[str, Any]:
     return {"role": role} | found
 
 
-def _wrong_plans(path: Path) -> "Mapping[str, Sequence[Line]]":
-    """The wrong plans of an evaluation."""
+def _wrong_plans(path: Path, start: Path | None) -> "Mapping[str, Sequence[Line]]":
+    """The wrong plans of an evaluation, which must be of the planner to train on from."""
     needs("scipy", extra="evaluate")
     from octoplan.evaluation.evaluate import Evaluation, EvaluationError
 
+    if start is None:
+        raise typer.BadParameter("--mistakes are those of a planner; name it with --start")
     try:
-        return Evaluation.load(path).wrong_plans()
+        found = Evaluation.load(path)
     except EvaluationError as error:
         raise CommandError(str(error)) from error
+    if Adapter.load(start, "planner").digest not in found.about["subject"].values():
+        raise CommandError(f"{path} is of another planner than {start}; evaluate this one")
+    return found.wrong_plans()
 
 
 def _train(

@@ -309,7 +309,7 @@ def load_agent(
         from octoplan.models.prompted import Endpoint, PromptedModel
 
         endpoint = Endpoint(policy.larger.model, policy.larger.url)
-        agent.larger = PromptedModel(endpoint, agent.planner.adapter.functions)
+        agent.larger = PromptedModel(endpoint, agent.planner.functions)
         agent.sure = policy.sure
     return agent
 

@@ -1,7 +1,7 @@
 """Requests that hang on a result, made from plain ones and from families of conditions.
 
     python -m octoplan.data.conditions --families data/conditions --data data/train \\
-        --count 2000 --seed 0 --out data/train/conditions_a.jsonl
+        --count 2000 --seed 0 --out data/train/conditions_b.jsonl
 
 Which side of a condition a result falls on ("below 5 degrees", "-1 °C") takes a small model many
 examples to learn. A family (a line of a file in ``data/conditions``, written by hand) says how one
@@ -16,6 +16,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +26,7 @@ from octoplan.data.augment import shifted
 from octoplan.functions import FunctionSet, load_function_sets, shipped_function_sets
 from octoplan.plans import (
     Branch,
+    Call,
     Done,
     Example,
     Line,
@@ -173,7 +175,7 @@ def conditional(
 ) -> Iterator[Example]:
     """Make requests that hang on a result, each with the plan for either side.
 
-    Every plain request is used at most once.
+    Every plain request or step is used at most once, but for those that stand in a result.
 
     Args:
         families: what is looked up and asked.
@@ -194,7 +196,7 @@ def conditional(
         a, *others = (plain.pop() for _ in range(parts))
         first = others.pop() if before else None
         b = None if one_sided else others.pop()
-        if b is not None and _functions(a) == _functions(b):
+        if b is not None and _calls(a) == _calls(b):
             continue  # the same either way: nothing to judge
         asides = [rng.choice(plain) if plain and rng.random() < NOISE else None for _ in "yn"]
         yield _example(
@@ -246,7 +248,7 @@ def _example(
     used = [e for e in (first, a, b) if e is not None]
     return Example(
         id=name,
-        domains=tuple(sorted({_set_of(family.function), *(d for e in used for d in e.domains)})),
+        domains=tuple(sorted({_sets()[family.function], *(d for e in used for d in e.domains)})),
         query=query,
         steps=(*begun, Wait(wait=True)),
         branches=tuple(
@@ -292,11 +294,13 @@ def _as_said(value: float, limits: Limits) -> str:
 
 def _as_shown(value: float, limits: Limits) -> str:
     """A number as a device shows it."""
-    return _clock(value) if limits.kind == "time" else f"{value:.{limits.decimals}f}"
+    if limits.kind == "time":
+        return _clock(value)
+    return f"{round(value, limits.decimals) + 0.0:.{limits.decimals}f}"  # never -0
 
 
 def _clock(minutes: float) -> str:
-    hours, rest = divmod(round(minutes) % 1440, 60)
+    hours, rest = divmod(min(max(round(minutes), 0), 24 * 60 - 1), 60)
     return f"{hours:02}:{rest:02}"
 
 
@@ -318,13 +322,18 @@ def _arguments(family: Family, slots: Mapping[str, str], functions: FunctionSet)
     return arguments
 
 
-def _set_of(function: str) -> str:
-    """The function set that a function belongs to."""
-    return next(name for name in shipped_function_sets() if function in load_function_sets(name))
+@cache
+def _sets() -> dict[str, str]:
+    """By function, the shipped function set that it belongs to."""
+    return {
+        function.name: name
+        for name in shipped_function_sets()
+        for function in load_function_sets(name)
+    }
 
 
-def _functions(example: Example) -> list[str | None]:
-    return [line.function for line in example.steps if isinstance(line, Step)]
+def _calls(example: Example) -> list[Call | None]:
+    return [line.call for line in example.steps if isinstance(line, Step)]
 
 
 def _clause(example: Example) -> str:
@@ -335,13 +344,9 @@ def _clause(example: Example) -> str:
 
 def _plain(examples: Sequence[Example]) -> list[Example]:
     """The requests that read well as a clause, and each step that stands alone as a request."""
-    steps = {
-        line.text: Example(id=line.text, domains=example.domains, query=line.text, steps=(line,))
-        for example in examples
-        for line in example.steps
-        if isinstance(line, Step) and "$" not in str(line.arguments)
-    }
-    verbs = Counter(text.split()[0].lower() for text in steps)
+    verbs = Counter(
+        line.text.split()[0].lower() for e in examples for line in e.steps if isinstance(line, Step)
+    )
     hanging = re.compile(r"[?.;!\n]|\b(if|when|unless|otherwise|else|first|then|once|until)\b")
     requests = [
         example
@@ -353,26 +358,34 @@ def _plain(examples: Sequence[Example]) -> list[Example]:
         and verbs[example.query.split()[0].lower()] >= 20
         and not hanging.search(example.query.rstrip(" .!").lower())
     ]
-    alone = [
-        e for e in steps.values() if len(e.domains) == 1 and not hanging.search(e.query.lower())
-    ]
-    return [*requests, *alone]
+    used = {example.id for example in requests}
+    steps = {
+        line.text: Example(id=line.text, domains=example.domains, query=line.text, steps=(line,))
+        for example in examples
+        if example.id not in used and len(example.domains) == 1
+        for line in example.steps
+        if isinstance(line, Step) and "$" not in str(line.arguments)
+    }
+    return [*requests, *(e for e in steps.values() if not hanging.search(e.query.lower()))]
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        yield from sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
 
 
 def main() -> None:
     """Write the examples to a file."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="Make requests that hang on a result.")
     parser.add_argument("--families", type=Path, required=True)
-    parser.add_argument("--data", nargs="+", required=True)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     made = conditional(
         read_families(given.families),
-        read_examples(given.data),
+        read_examples([path for path in _files(given.data) if path != given.out]),
         load_function_sets("all"),
         given.count,
         given.seed,

@@ -106,12 +106,13 @@ class Octoplan:
         models = load_models(base, planner, action, threads, parallel)
         adapters = models[0].adapters + models[1].adapters
         found = find_base(base)
-        named = {f"base {found.name}": found.digest} | {
+        named = {f"base {found.name}": found.digest}
+        for adapter in adapters:
             # The folder's name: where it lies is this machine's business.
-            f"{adapter.role} {adapter.folder.name}/{adapter.gguf.name}": digest
-            for adapter in adapters
-            for digest in fingerprint([adapter.gguf]).values()
-        }
+            name = f"{adapter.role} {adapter.folder.name}/{adapter.gguf.name}"
+            if name in named:
+                name += f" ({len(named)})"
+            named[name] = adapter.digest
         return cls(Agent(*models), parallel, named)
 
     def answer(self, request: str) -> Answer:
@@ -222,12 +223,8 @@ class Evaluation(BaseModel):
             raise EvaluationError(what) from error
 
     def wrong_plans(self) -> dict[str, tuple[Line, ...]]:
-        """By the example's id, the plans of which an exact oracle says that they are wrong."""
-        return {
-            case.id: case.predicted
-            for case in self.cases
-            if False in (case.verdicts.get("plan"), case.verdicts.get("call"))
-        }
+        """By the example's id, the plans whose sequence of functions is wrong."""
+        return {case.id: case.predicted for case in self.cases if case.verdicts["plan"] is False}
 
 
 def evaluate(

@@ -127,7 +127,8 @@ class Result(_Table):
     """What came of one run with one seed.
 
     Attributes:
-        examples: how many it learned from; none where adapters are merged.
+        examples: how many it learned from, or looked for mistakes in; none where adapters are
+            merged or routed to.
         scores: by what they measure; the first is the one that the picture shows.
         prompt_tokens: how many the planner read for a request, on average.
     """
@@ -186,6 +187,13 @@ def load_experiment(name: str) -> Experiment:
             raise ExperimentError(
                 f"{path}: {run.name} is made of {min(unknown)!r}; name a run that stands before it"
             )
+        ways = [name for name in ("merge", "of", "route", "mistakes") if getattr(run, name)]
+        if len(ways) > 1:
+            raise ExperimentError(f"{path}: {run.name} has {' and '.join(ways)}; give one of them")
+        if {*run.parts} & {other.name for other in experiment.runs if other.route}:
+            raise ExperimentError(f"{path}: {run.name} is made of a routed run; name its parts")
+        if experiment.measure == "names" and (run.route or run.mistakes):
+            raise ExperimentError(f"{path}: {run.name}: names are not routed, nor mended")
         names.add(run.name)
     return experiment
 
@@ -311,8 +319,8 @@ class _Bench:
         adapters = [self._adapter(each, seed, told) for each in made]
         adapter = adapters[0]
         training = adapter / "training.json"
-        alone = training.exists() and not run.route
-        record = json.loads(training.read_text(encoding="utf-8")) if alone else {}
+        trained = training.exists() and not run.route
+        record = json.loads(training.read_text(encoding="utf-8")) if trained else {}
         base = self._settings(run, seed).base
         held_out = self._held_out(run)
 

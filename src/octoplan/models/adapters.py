@@ -63,8 +63,8 @@ class Adapter(BaseModel):
         template: the prompt, with ``{request}`` where the request stands (planner).
         plans_on: whether it learned to plan on from results and answers (planner).
         words: words of the training steps that their requests do not hold, sorted (planner).
-        requests: in how many of the training requests (planner) or steps (action) each word stands
-            (``octoplan.routing.count_words``).
+        word_counts: in how many of the training requests (planner) or steps (action) each word
+            stands (``octoplan.routing.count_words``).
         functions: the functions that it knows.
         symbols: the functional token of each function (action).
         links: by ``function.parameter``, the functions whose results stood there as ``$k`` in
@@ -78,7 +78,7 @@ class Adapter(BaseModel):
     template: str = ""
     plans_on: bool = False
     words: tuple[str, ...] = ()
-    requests: dict[str, int] = {}
+    word_counts: dict[str, int] = {}
     functions: FunctionSet
     symbols: dict[str, Symbol] = {}
     links: dict[str, tuple[str, ...]] = {}

@@ -11,7 +11,6 @@ factors.
 """
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import or_
@@ -31,6 +30,7 @@ from octoplan.models.adapters import MERGE_METHODS, Adapter, AdapterError, Merge
 from octoplan.models.bases import find_base
 from octoplan.models.llamacpp import load_engines
 from octoplan.plans import Example, Step
+from octoplan.routing import add_counts
 from octoplan.training.base import load_base
 from octoplan.training.card import merged_card
 from octoplan.training.export import write_adapter
@@ -205,7 +205,7 @@ def _united(adapters: Sequence[Adapter]) -> Adapter:
     return adapters[0].model_copy(
         update={
             "words": tuple(sorted({word for adapter in adapters for word in adapter.words})),
-            "requests": dict(sum((Counter(adapter.requests) for adapter in adapters), Counter())),
+            "word_counts": add_counts([adapter.word_counts for adapter in adapters]),
             "plans_on": any(adapter.plans_on for adapter in adapters),
             "functions": reduce(or_, (adapter.functions for adapter in adapters)),
             "symbols": _united_symbols(adapters),

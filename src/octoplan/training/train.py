@@ -6,7 +6,8 @@
 A planner that has made mistakes on training examples learns from them with ``--mistakes``: to
 prefer the right plan to its own wrong one.
 
-Started again after an interruption, with the same settings, it goes on from its last checkpoint.
+Started again after an interruption, with the same settings, it goes on from its last checkpoint;
+learning from mistakes, which takes minutes, starts anew.
 """
 
 import json
@@ -15,7 +16,6 @@ import os
 import platform
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ from octoplan.functions import FunctionSet
 from octoplan.models.adapters import MODEL_FILE, Adapter, Symbol, planner_prompt
 from octoplan.models.bases import DEFAULT_BASE, Base, find_base
 from octoplan.plans import Example, Line, Step, write_plan
-from octoplan.routing import count_words
+from octoplan.routing import add_counts, count_words
 from octoplan.training import encode
 from octoplan.training.base import load_base
 from octoplan.training.card import model_card
@@ -47,8 +47,8 @@ Progress = Callable[[int, int, str], None]
 
 _WEIGHT_DECAY = 0.01
 
-_PREFERRING = {"lr": 5e-5, "epochs": 1}
-"""The defaults where mistakes are learned from: little is to change."""
+_PREFERRING = {"lr": 5e-5, "epochs": 1, "augment": False}
+"""The defaults where mistakes are learned from: little is to change, and nothing is varied."""
 
 
 class Settings(BaseModel):
@@ -163,14 +163,15 @@ def train(
         validation: what to measure the loss on; examples that are nearly the same are left out.
         functions: the functions that the examples use.
         provenance: what the card shall say of command and data (names, hashes).
-        wrong: with ``settings.mistakes``, the planner's own wrong plans by the example's id; of
-            the examples those alone are learned.
+        wrong: for ``settings.mistakes``, and only for that: the planner's own wrong plans by the
+            example's id; of the examples those alone are learned.
 
     Raises:
         BaseError: the base is not there.
         ValueError: the base has too few free tokens to name the functions, or an architecture
             that GGUF adapters cannot have, or the examples hold nothing to learn.
     """
+    assert settings.mistakes == (wrong is not None)
     set_seed(settings.seed)
     base = find_base(settings.base)
     examples, left_out = without_held_out(examples, validation)
@@ -188,10 +189,13 @@ def train(
         return list(encode.action_rows(some, tokenizer, functions, symbols))
 
     checkpoints, report = out / "checkpoints", _Report(progress)
+    trainer: SFTTrainer | DPOTrainer
     held_out_rows: list[encode.Row] = []
     if settings.mistakes:
         pairs = _pairs(examples, wrong or {})
-        learned_rows = rows([example for example, _ in pairs])
+        examples = [example for example, _ in pairs]
+        learned_rows = rows(examples)
+        trainer = _preferring(model, tokenizer, template, settings, checkpoints, pairs, report)
     else:
         learned = examples * settings.epochs
         if settings.augment:
@@ -199,13 +203,6 @@ def train(
         learned_rows = rows(learned)
         # In order of length: batches without much padding.
         held_out_rows = sorted(rows(validation), key=lambda row: len(row["input_ids"]))
-    if not learned_rows and settings.mistakes:
-        raise ValueError("the planner got none of the examples wrong; evaluate it on more of them")
-    if not learned_rows:
-        raise ValueError("the examples hold nothing to learn; give examples with steps and calls")
-    if settings.mistakes:
-        trainer = _preferring(model, tokenizer, template, settings, checkpoints, pairs, report)
-    else:
         trainer = _imitating(
             model, tokenizer, settings, checkpoints, learned_rows, held_out_rows, report
         )
@@ -245,7 +242,7 @@ def _adapter(
 ) -> Adapter:
     """What running the trained adapter needs to know."""
     planner = settings.role == "planner"
-    learned_on = any(example.branches for example in examples) and not settings.mistakes
+    learned_on = any(example.branches for example in examples)
     return Adapter(
         role=settings.role,
         base=base.name,
@@ -254,7 +251,7 @@ def _adapter(
         template=template if planner else "",
         plans_on=planner and (learned_on or (start is not None and start.plans_on)),
         words=_words(start, examples) if planner else (),
-        requests=_requests(start, examples, planner),
+        word_counts=_word_counts(start, examples, planner),
         functions=functions,
         symbols=symbols,
         links={} if planner else _links(start, examples),
@@ -271,6 +268,8 @@ def _imitating(
     report: TrainerCallback,
 ) -> SFTTrainer:
     """Learns the right plans or calls."""
+    if not learned:
+        raise ValueError("the examples hold nothing to learn; give examples with steps and calls")
     return _Trainer(
         model=model,
         processing_class=tokenizer,
@@ -299,19 +298,23 @@ def _preferring(
     Direct preference optimisation (arXiv 2305.18290), with the right plans' own likelihood beside
     it (arXiv 2404.19733): else it may sink as long as that of the wrong ones sinks faster.
     """
+    if not pairs:
+        raise ValueError("the planner got none of the examples wrong; evaluate it on more of them")
     learned = [
         {
             "prompt": planner_prompt(template, example.query),
             "chosen": write_plan(example.steps),
             "rejected": wrong,
         }
-        for example, wrong in pairs * settings.epochs
+        for example, wrong in [*pairs] * settings.epochs
     ]
     return DPOTrainer(
         model=model,
         processing_class=tokenizer,
         args=DPOConfig(
-            **_arguments(settings, checkpoints, len(learned), validated=False),
+            **_arguments(settings, checkpoints, len(learned), validated=False)
+            # A checkpoint would hold a second adapter, and that is not restored.
+            | {"save_strategy": "no"},
             loss_type=["sigmoid", "sft"],
         ),
         train_dataset=Dataset.from_list(learned),
@@ -379,12 +382,14 @@ def _words(start: Adapter | None, examples: Sequence[Example]) -> tuple[str, ...
     return tuple(sorted({*known, *encode.plan_words(examples)}))
 
 
-def _requests(start: Adapter | None, examples: Sequence[Example], planner: bool) -> dict[str, int]:
+def _word_counts(
+    start: Adapter | None, examples: Sequence[Example], planner: bool
+) -> dict[str, int]:
     """The words of the requests or steps, counted, with what the start was trained on."""
-    steps = (line.text for e in examples for line in e.steps if isinstance(line, Step))
-    texts = (e.query for e in examples) if planner else steps
-    known = Counter(start.requests if start else {})
-    return dict(sorted((known + Counter(count_words(texts))).items()))
+    lines = (line for e in examples for part in (e, *e.branches) for line in part.steps)
+    steps = (line.text for line in lines if isinstance(line, Step))
+    counts = count_words((e.query for e in examples) if planner else steps)
+    return add_counts([start.word_counts, counts] if start else [counts])
 
 
 def _links(start: Adapter | None, examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
