@@ -386,8 +386,8 @@ def _word_counts(
     start: Adapter | None, examples: Sequence[Example], planner: bool
 ) -> dict[str, int]:
     """The words of the requests or steps, counted, with what the start was trained on."""
-    lines = (line for e in examples for part in (e, *e.branches) for line in part.steps)
-    steps = (line.text for line in lines if isinstance(line, Step))
+    plans = (plan for e in examples for plan in (e.steps, *(b.steps for b in e.branches)))
+    steps = (line.text for plan in plans for line in plan if isinstance(line, Step))
     counts = count_words((e.query for e in examples) if planner else steps)
     return add_counts([start.word_counts, counts] if start else [counts])
 
