@@ -257,7 +257,7 @@ def _wrong_plans(path: Path, start: Path | None) -> "Mapping[str, Sequence[Line]
     from octoplan.evaluation.evaluate import Evaluation, EvaluationError
 
     if start is None:
-        raise typer.BadParameter("--mistakes are those of a planner; name it with --start")
+        raise CommandError("--mistakes are those of a planner; name it with --start")
     try:
         found = Evaluation.load(path)
     except EvaluationError as error:
