@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoplan.agent import load_action
+from octoplan.action import Action
+from octoplan.agent import Agent, load_action
+from octoplan.devices.simulated import SimulatedDevice
 from octoplan.models.adapters import Adapter, AdapterError, shipped_adapter
 from octoplan.planner import Planner, Planning, RequestError
-from octoplan.plans import MAX_STEPS, Line, Step, Told, Wait, read_examples
+from octoplan.plans import MAX_STEPS, Call, Line, Step, Told, Wait, read_examples
 from octoplan.routing import MOST, RoutedPlanner, Router, add_counts, count_words
 
 DATA = Path(__file__).parents[1] / "data" / "train"
@@ -173,3 +175,14 @@ def test_steps_go_to_the_action_model_of_their_domain(tmp_path: Path) -> None:
 def test_a_planner_that_does_not_know_its_requests_is_named() -> None:
     with pytest.raises(AdapterError, match="old does not say what requests"):
         RoutedPlanner([Scripted("home", HOME), Scripted("old", [])])
+
+
+def test_a_run_says_that_something_was_left_out() -> None:
+    class Acting:
+        def act(self, text: str, earlier: Sequence[Step] = ()) -> Action:
+            return Action(Call(function="set_wifi", arguments={"enabled": True}), (), 1.0, 0.0)
+
+    with SimulatedDevice() as device:
+        agent = Agent(routed(steps=3), Acting(), device)  # type: ignore[arg-type]
+        run = agent.run("lock the door. find flights to Oslo. lock the door")
+    assert run.ended is not None and "the rest was left out" in run.ended.message

@@ -329,7 +329,8 @@ class Agent:
         if not run.planning.lines:
             what = "the planner wrote no plan; say the request differently"
             return self._end(run, "failed", what)
-        return self._end(run, "done", "all steps done" if run.steps else "nothing to do")
+        what = "all steps done" if run.steps else "nothing to do"
+        return self._end(run, "done", "; ".join([what, *run.planning.problems]))
 
     def _do(self, run: Run, number: int, line: Step, device: Device, user: User) -> Iterator[Event]:
         """Do one step; the run has ended if it could not be tried."""
