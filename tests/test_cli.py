@@ -20,10 +20,10 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from octoplan import __version__
-from octoplan.agent import ON
 from octoplan.cli import app
 from octoplan.display import RunDisplay, write_call, write_json
 from octoplan.functions import load_function_sets
+from octoplan.loading import ON
 from octoplan.models.adapters import Adapter, shipped_adapter
 from octoplan.models.bases import find_base
 from octoplan.plans import Call, Cannot, Step

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoplan.action import Action
-from octoplan.agent import Agent, load_action
+from octoplan.agent import Agent
 from octoplan.devices.simulated import SimulatedDevice
+from octoplan.loading import load_action
 from octoplan.models.adapters import Adapter, AdapterError, shipped_adapter
 from octoplan.planner import Planner, Planning, RequestError
 from octoplan.plans import MAX_STEPS, Call, Line, Step, Told, Wait, read_examples

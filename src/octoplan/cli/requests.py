@@ -32,11 +32,12 @@ from octoplan.cli.app import (
 from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
-    from octoplan.agent import Agent, Folders
+    from octoplan.agent import Agent
     from octoplan.devices import Device
     from octoplan.display import RunDisplay
     from octoplan.functions import Function
     from octoplan.journal import Journal, Record
+    from octoplan.loading import Folders
     from octoplan.plans import Call, Step
     from octoplan.policy import Policy
     from octoplan.run import Run
@@ -270,8 +271,8 @@ def act(
     as_json: AsJson = False,
 ) -> None:
     """Turn one step into one call."""
-    from octoplan.agent import load_action
     from octoplan.display import write_call, write_json
+    from octoplan.loading import load_action
 
     steps = [_step(text) for text in (*(earlier or ()), step)]
     with status("loading the model"):

@@ -87,15 +87,13 @@ class Fact(_Strict):
     results_no: tuple[str, ...] = Field(min_length=1)
 
 
-class Limits(BaseModel):
+class Limits(_Strict):
     """What limits are drawn: from, to (both included) and the steps between them.
 
     Attributes:
         kind: a time of day is written 17:30 and counted in minutes.
         decimals: those of the number in a result.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     kind: Literal["number", "time"] = "number"
     first: float = Field(alias="from")

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from octoplan.agent import Agent, Folders, load_models
+from octoplan.agent import Agent
 from octoplan.evaluation.calibration import FEWEST, Reliability, reliability
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
+from octoplan.loading import Folders, load_models
 from octoplan.models.bases import find_base
 from octoplan.plans import FAILED, Branch, Example, Line, Step, kind
 from octoplan.run import Run

@@ -401,12 +401,11 @@ class _Bench:
         """The wrong plans for the examples of the planner that is to learn from them."""
         planner = self._adapter(self._named(str(run.mistakes)), seed, told)
         subject = Octoplan.load(self._settings(run, seed).base, planner=planner)
-        oracles: list[Oracle] = [PlanOracle(), CallOracle()]
 
         def planning(done: int, total: int) -> None:
             told(done, total, "looking for mistakes")
 
-        return evaluate(subject, examples, oracles, {}, planning, alone=False).wrong_plans()
+        return evaluate(subject, examples, [PlanOracle()], {}, planning, alone=False).wrong_plans()
 
     def _named(self, name: str) -> Run:
         return next(run for run in self.experiment.runs if run.name == name)

@@ -22,10 +22,10 @@ import torch
 from peft import PeftConfig, PeftModel
 
 from octoplan.action import ActionModel
-from octoplan.agent import Folders
 from octoplan.evaluation.evaluate import Octoplan, evaluate
 from octoplan.evaluation.metrics import Score, same_call, score
 from octoplan.evaluation.oracles import PlanOracle
+from octoplan.loading import Folders
 from octoplan.models.adapters import MERGE_METHODS, Adapter, AdapterError, MergeMethod, Symbol
 from octoplan.models.bases import find_base
 from octoplan.models.llamacpp import load_engines
