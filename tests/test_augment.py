@@ -1,10 +1,11 @@
 """Variations of the training data: values stay word for word in their steps, references fit."""
 
+import random
 from pathlib import Path
 
 import pytest
 
-from octoplan.data.augment import joined, variations
+from octoplan.data.augment import alone, joined, variations
 from octoplan.functions import load_function_sets
 from octoplan.plans import MAX_STEPS, Example, Step, read_examples
 
@@ -34,14 +35,15 @@ def loose(example: Example) -> set[str]:
 
 
 def test_every_epoch_varies_the_data(data: list[Example], varied: list[Example]) -> None:
-    alone = [example for example in varied if "+" not in example.id]
-    assert [example.id for example in alone] == [example.id for example in data] * 3
-    epochs = [alone[start : start + len(data)] for start in range(0, len(alone), len(data))]
+    whole = [example for example in varied if not {"+", "."} & {*example.id}]
+    assert [example.id for example in whole] == [example.id for example in data] * 3
+    epochs = [whole[start : start + len(data)] for start in range(0, len(whole), len(data))]
     for epoch in epochs:
         changed = sum(a != b for a, b in zip(data, epoch, strict=True))
         assert len(data) / 5 < changed < len(data)
     assert epochs[0] != epochs[1] != epochs[2]
-    assert len(varied) > 1.05 * len(alone)
+    assert sum("+" in example.id for example in varied) > 0.05 * len(whole)
+    assert sum("." in example.id for example in varied) > 0.1 * len(whole)
 
 
 def test_the_same_seed_gives_the_same_examples(data: list[Example], varied: list[Example]) -> None:
@@ -105,3 +107,18 @@ def test_joined_requests_keep_their_references() -> None:
     ]
     asked = joined(one.model_copy(update={"query": "is my visa printed?"}), two, ", then ")
     assert asked.query == "is my visa printed? Then print the map"
+
+
+def test_a_step_that_needs_no_other_is_said_alone() -> None:
+    steps = (
+        Step(text="Find my visa", function="find_document", arguments={"query": "my visa"}),
+        Step(text="Print it", function="print_document", arguments={"document": "$1"}),
+        Step(text="Lock the door", function="set_lock", arguments={"door": "door"}),
+    )
+    example = Example(id="a", domains=("android",), query="…", steps=steps)
+    made = [alone(example, random.Random(seed)) for seed in range(50)]
+    assert all(each.steps in ((steps[0],), (steps[2],)) for each in made)
+    assert {"find my visa", "lock the door please", "can you lock the door?"} <= {
+        each.query for each in made
+    }
+    assert {each.id for each in made} == {"a.1", "a.3"}

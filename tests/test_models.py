@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from octoplan.loading import ON
 from octoplan.models import bases
 from octoplan.models.adapters import Adapter, AdapterError, plain, shipped_adapter
 from octoplan.models.bases import BaseError, find_base
@@ -122,24 +123,29 @@ def test_broken_weights_are_refused(copied, models, damage):
 
 
 def test_interleaved_adapters_write_what_isolated_ones_write(models):
-    """A KV cache computed under one adapter never serves another."""
+    """A KV cache computed under one adapter never serves another, not even of the same role."""
 
     def write(engine, adapter, request):
         tokens = engine.stream(plain(request) + "\n", adapter, grammar=ANY, max_tokens=24)
-        return complete(tokens).text
+        return complete(tokens)
 
-    both = [models.planner, models.action]
+    planning_on = Adapter.load(models.planner.folder / ON, "planner")
+    adapters = [models.planner, planning_on, models.action]
     isolated = {}
-    for adapter in both:
+    for adapter in adapters:
         for request in REQUESTS:
             fresh = LlamaCpp(models.base, [adapter])
-            isolated[adapter.role, request] = write(fresh, adapter, request)
+            isolated[adapter.folder, request] = write(fresh, adapter, request)
+    together = LlamaCpp(models.base, adapters)
     for _ in range(2):
         for request in REQUESTS:
-            for adapter in both:
-                text = write(models.engine, adapter, request)
-                assert text == isolated[adapter.role, request]
-    assert isolated["planner", REQUESTS[0]] != isolated["action", REQUESTS[0]]
+            for adapter in adapters:
+                written = write(together, adapter, request)
+                assert written.text == isolated[adapter.folder, request].text
+                assert written.logprob == pytest.approx(
+                    isolated[adapter.folder, request].logprob, abs=1e-3
+                )
+    assert len({isolated[adapter.folder, REQUESTS[0]] for adapter in adapters}) == 3
 
 
 def test_the_stream_can_be_closed_early(models):

@@ -135,8 +135,9 @@ def test_a_text_that_may_have_been_sent_is_not_sent_unasked(
 
 
 def test_what_cannot_be_gone_on_with_is_said(journal: Journal, phone: Path) -> None:
-    with journal.begin("in memory"):
-        pass
+    with journal.begin("in memory") as record:
+        step, call = Step(text="Turn the Wi-Fi off"), Call(function="set_wifi", arguments={})
+        record.begins(1, step, call, 1.0)
     assert "was on a device in memory" in error(invoke("resume", "1"))
     with journal.begin("elsewhere", phone):
         pass

@@ -39,6 +39,7 @@ from octoplan.training.encode import (
     planner_rows,
     planner_template,
 )
+from octoplan.training.merge import merge
 from octoplan.training.train import Settings, train
 
 pytestmark = pytest.mark.slow
@@ -514,7 +515,7 @@ def test_a_whole_model_runs_in_llamacpp(tmp_path: Path) -> None:
         load_engines("no base is needed", [adapter])
 
 
-@pytest.mark.parametrize("variant", ["rslora", "lora+"])
+@pytest.mark.parametrize("variant", ["rslora", "lora+", "ffa"])
 def test_variants_of_lora_learn(
     tiny: Callable[[str], str], examples: list[Example], tmp_path: Path, variant: Any
 ) -> None:
@@ -527,6 +528,27 @@ def test_variants_of_lora_learn(
     reader = gguf.GGUFReader(tmp_path / "adapter.gguf")
     alpha = 32 * 16**0.5 if variant == "rslora" else 32
     assert reader.fields["adapter.lora.alpha"].contents() == alpha
+
+
+def test_adapters_of_a_shared_a_are_merged_without_cross_terms(
+    tiny: Callable[[str], str], examples: list[Example], tmp_path: Path
+) -> None:
+    settings = Settings(role="planner", base=tiny("llama"), variant="ffa", lr=5e-3, epochs=2)
+    parts = [tmp_path / "one", tmp_path / "two"]
+    for number, part in enumerate(parts):
+        fit(settings, examples[number * 4 : number * 4 + 4], part)
+    merge(parts, tmp_path / "averaged", "linear", [1.0, 1.0])
+    merge(parts, tmp_path / "summed", "cat", [1.0, 1.0])
+    one, two = (load_file(part / "adapter_model.safetensors") for part in parts)
+    assert all(torch.equal(one[name], two[name]) for name in one if "lora_A" in name)
+    assert any(not torch.equal(one[name], two[name]) for name in one if "lora_B" in name)
+    averaged, summed = (
+        load_file(tmp_path / name / "adapter_model.safetensors") for name in ("averaged", "summed")
+    )
+    for name in (name for name in one if "lora_A" in name):
+        b = name.replace("lora_A", "lora_B")
+        # PEFT adds the factors: twice A times the sum of the Bs is twice the exact sum.
+        assert torch.allclose(averaged[b] @ averaged[name], 2 * summed[b] @ summed[name], atol=1e-4)
 
 
 def test_training_goes_on_from_an_adapter(

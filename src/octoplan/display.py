@@ -322,6 +322,15 @@ def show_models(models: Mapping[str, list[dict[str, Any]]], console: Console) ->
     console.print(bases, adapters, sep="\n\n")
 
 
+def show_agents(agents: Iterable[Mapping[str, Any]], console: Console) -> None:
+    """Show what ``octoplan agents --json`` tells."""
+    table = _table("Agent", "Functions", "Base", "Size", "Where")
+    for agent in agents:
+        facts = (str(len(agent["functions"] or ()) or "–"), Text(one_line(agent["base"] or "–")))
+        table.add_row(Text(one_line(agent["name"]), "bold"), *facts, *_place(agent))
+    console.print(table)
+
+
 def _place(model: Mapping[str, Any]) -> tuple[str, Text]:
     if model["problem"]:
         return "–", Text(one_line(model["problem"]), "yellow")

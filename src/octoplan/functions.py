@@ -351,7 +351,7 @@ def load_function_set(source: str | Path) -> FunctionSet:
     elif path.suffix == ".json":
         name, functions = path.stem, _read_json(path)
     elif path.suffix == ".py":
-        name, functions = path.stem, _read_module(path.name, _import_file(path))
+        name, functions = path.stem, _read_module(path.name, import_file(path))
     elif isinstance(source, str) and re.fullmatch(r"\w+(\.\w+)+", source):
         name, functions = source.rpartition(".")[2], _read_module(source, _import_name(source))
     else:
@@ -438,7 +438,12 @@ def _import_name(name: str) -> ModuleType:
         raise FunctionError(f"module {name} cannot be imported: {_cause(error)}") from error
 
 
-def _import_file(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
+    """Run a Python file and return its module.
+
+    Raises:
+        FunctionError: It cannot be read, or its code fails.
+    """
     code = _read_text(path)
     module = ModuleType(f"octoplan_functions_{path.stem}")
     module.__file__ = str(path)

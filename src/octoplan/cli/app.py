@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
 
 import typer
 from typer.core import TyperGroup
@@ -18,6 +18,8 @@ from octoplan.models.bases import BaseError
 
 if TYPE_CHECKING:
     from octoplan.functions import FunctionSet
+    from octoplan.loading import Folders
+    from octoplan.packages import Package
     from octoplan.plans import Example
     from octoplan.policy import Policy
 
@@ -93,6 +95,15 @@ ActionFolder = Annotated[
         help="The action adapter, if not the shipped one. Given again, each reads its steps.",
     ),
 ]
+AgentNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--agent",
+        metavar="NAME|DIR",
+        help="An agent package, instead of the one that ships with those that are installed; may "
+        "be given again.",
+    ),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores where left out.")]
 JournalFile = Annotated[
     Path | None,
@@ -149,6 +160,39 @@ def policy_of(config: Path | None, confirm: str | None) -> "Policy":
             raise typer.BadParameter("--confirm takes always, destructive or never")
         policy = policy.model_copy(update={"confirm": confirm})
     return policy
+
+
+class Models(NamedTuple):
+    """The models that a command was told to use.
+
+    Attributes:
+        planner, action: the folders of their adapters; what ships where None.
+        packages: the agent packages that they are of, if they are.
+    """
+
+    planner: "Folders" = None
+    action: "Folders" = None
+    packages: tuple["Package", ...] = ()
+
+
+def models_of(
+    agents: list[str] | None, planner: list[Path] | None, action: list[Path] | None
+) -> Models:
+    """The agent packages that are given, or the adapters; else all packages that there are."""
+    from octoplan.packages import find_packages, installed_names
+
+    if planner or action:
+        if agents:
+            raise typer.BadParameter("give either --agent, or --planner and --action")
+        return Models(planner, action)
+    if not agents and not installed_names():
+        return Models()
+    packages = find_packages(agents or ())
+    return Models(
+        [package.planner.folder for package in packages],
+        [package.action.folder for package in packages],
+        tuple(packages),
+    )
 
 
 def needs(*packages: str, extra: str) -> None:

@@ -14,17 +14,20 @@ import typer
 
 from octoplan.cli.app import (
     ActionFolder,
+    AgentNames,
     AsJson,
     Base,
     CommandError,
     Config,
     Confirmation,
     JournalFile,
+    Models,
     NoInput,
     PlannerFolder,
     Threads,
     Yes,
     app,
+    models_of,
     needs,
     policy_of,
     status,
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from octoplan.display import RunDisplay
     from octoplan.functions import Function
     from octoplan.journal import Journal, Record
-    from octoplan.loading import Folders
     from octoplan.plans import Call, Step
     from octoplan.policy import Policy
     from octoplan.run import Run
@@ -83,6 +85,7 @@ def run(
     config: Config = None,
     journal: JournalFile = None,
     base: Base = DEFAULT_BASE,
+    agent_names: AgentNames = None,
     planner: PlannerFolder = None,
     action: ActionFolder = None,
     threads: Threads = None,
@@ -98,6 +101,7 @@ def run(
     from octoplan.batch import Asked, answer_all, read_requests
     from octoplan.devices.simulated import SimulatedDevice
     from octoplan.display import tell_answer
+    from octoplan.packages import device_of
     from octoplan.plans import PlanError
     from octoplan.run import Run
 
@@ -105,6 +109,7 @@ def run(
     policy = policy_of(config, confirm)
     yes = yes or dry_run
     path = device or ":memory:"
+    models = models_of(agent_names, planner, action)
     lines = None if requests is None else read_requests(requests, output)
     with ExitStack() as opened:
         if dry_run:
@@ -115,23 +120,23 @@ def run(
             return nullcontext() if records is None else records.begin(query, device)
 
         if lines is not None:
-            agent = opened.enter_context(load_agent(base, planner, action, threads, None, policy))
+            agent = opened.enter_context(load_agent(base, models, threads, None, policy))
 
             def answer(asked: Asked) -> dict[str, Any]:
                 if asked.branch is not None:
                     raise PlanError("octoplan run begins anew; plan on with octoplan plan")
                 query = asked.query
-                with SimulatedDevice(path, copy=dry_run) as agent.device, begun(query) as record:
+                with SimulatedDevice(path, copy=dry_run) as simulated, begun(query) as record:
+                    agent.device = device_of(models.packages, simulated, dry_run)
                     policy.check(agent.device.functions)
                     return tell_answer(agent.run(query, record, CommandUser(policy, yes, record)))
 
             answer_all(lines, output, answer)
         if request is not None:
             simulated = opened.enter_context(SimulatedDevice(path, copy=dry_run))
-            policy.check(simulated.functions)
-            agent = opened.enter_context(
-                load_agent(base, planner, action, threads, simulated, policy)
-            )
+            there = device_of(models.packages, simulated, dry_run)
+            policy.check(there.functions)
+            agent = opened.enter_context(load_agent(base, models, threads, there, policy))
             record = opened.enter_context(begun(request))
             carry_out(agent, Run(request, record), policy, yes, no_input, as_json)
 
@@ -213,9 +218,8 @@ def carry_out(
         else:
             display.show(events, run)
     assert run.ended is not None
-    kept = run.record is not None and run.record.device
-    if kept and run.ended.status in ("failed", "declined", "asks"):
-        assert run.record is not None
+    left = run.ended.status in ("failed", "declined", "asks")
+    if left and run.record is not None and is_there(run.record):
         typer.echo(f"go on with: octoplan resume {run.record.id}", err=True)
     if run.ended.status in ("failed", "declined") or run.failure is not None:
         raise typer.Exit(1)
@@ -228,6 +232,7 @@ def carry_out(
 def plan(
     request: Request = None,
     base: Base = DEFAULT_BASE,
+    agent_names: AgentNames = None,
     planner: PlannerFolder = None,
     action: ActionFolder = None,
     threads: Threads = None,
@@ -242,12 +247,13 @@ def plan(
     from octoplan.display import show_plan, tell_plan, write_json
 
     _one_of(request, requests, output)
+    models = models_of(agent_names, planner, action)
     if requests is not None:
         lines = read_requests(requests, output)
-        with load_agent(base, planner, action, threads) as agent:
+        with load_agent(base, models, threads) as agent:
             answer_all(lines, output, lambda asked: tell_plan(agent.plan(*asked)))
     if request is not None:
-        with load_agent(base, planner, action, threads) as agent, status("planning"):
+        with load_agent(base, models, threads) as agent, status("planning"):
             this = agent.plan(request)
         if as_json:
             typer.echo(write_json({"request": request} | tell_plan(this), indent=2))
@@ -266,6 +272,7 @@ def act(
         typer.Option(metavar="STEP", help="A step before it; give it again for each, in order."),
     ] = None,
     base: Base = DEFAULT_BASE,
+    agent_names: AgentNames = None,
     action: ActionFolder = None,
     threads: Threads = None,
     as_json: AsJson = False,
@@ -276,7 +283,7 @@ def act(
 
     steps = [_step(text) for text in (*(earlier or ()), step)]
     with status("loading the model"):
-        model = load_action(base, action, threads)
+        model = load_action(base, models_of(agent_names, None, action).action, threads)
     for number, this in enumerate(steps):
         made = model.act(this.text, steps[:number])
         if made.call is None:
@@ -294,8 +301,7 @@ def act(
 
 def load_agent(
     base: str,
-    planner: "Folders",
-    action: "Folders",
+    models: Models,
     threads: int | None,
     device: "Device | None" = None,
     policy: "Policy | None" = None,
@@ -304,7 +310,7 @@ def load_agent(
     from octoplan.agent import Agent
 
     with status("loading the models"):
-        agent = Agent.load(base, planner, action, device, threads)
+        agent = Agent.load(base, models.planner, models.action, device, threads)
     if policy is not None and policy.larger is not None:
         needs("openai", extra="evaluate")
         from octoplan.models.prompted import Endpoint, PromptedModel
@@ -320,6 +326,16 @@ def open_journal(path: Path | None) -> "Journal":
     from octoplan.journal import Journal, default_journal
 
     return Journal(path or default_journal())
+
+
+def is_there(record: "Record") -> bool:
+    """Whether what a run did is still there: not if it called a device in memory."""
+    from octoplan.devices.simulated import SimulatedDevice
+
+    if record.device:
+        return Path(record.device).exists()
+    with SimulatedDevice() as simulated:
+        return not any(call.function in simulated.functions for call in record.calls.values())
 
 
 def _step(text: str) -> "Step":

@@ -6,13 +6,13 @@ octoplan resume 12
 octoplan undo 12
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from octoplan.cli.app import (
     ActionFolder,
+    AgentNames,
     AsJson,
     Base,
     CommandError,
@@ -24,9 +24,10 @@ from octoplan.cli.app import (
     Threads,
     Yes,
     app,
+    models_of,
     policy_of,
 )
-from octoplan.cli.requests import carry_out, load_agent, open_journal
+from octoplan.cli.requests import carry_out, is_there, load_agent, open_journal
 from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def resume(
     config: Config = None,
     journal: JournalFile = None,
     base: Base = DEFAULT_BASE,
+    agent_names: AgentNames = None,
     planner: PlannerFolder = None,
     action: ActionFolder = None,
     threads: Threads = None,
@@ -100,18 +102,21 @@ def resume(
     What is done stays done.
     """
     from octoplan.devices.simulated import SimulatedDevice
+    from octoplan.packages import device_of
     from octoplan.run import Run
 
     if interrupted not in (None, "again", "done"):
         raise typer.BadParameter("--interrupted takes again or done")
     policy = policy_of(config, confirm)
+    models = models_of(agent_names, planner, action)
     with open_journal(journal) as records, records.take(number) as record:
         if record.status not in (None, "failed", "declined", "asks"):
             raise CommandError(f"run {number} has ended ({record.status}: {record.message})")
-        with SimulatedDevice(_device_file(record)) as device:
+        with SimulatedDevice(_device_file(record)) as simulated:
+            device = device_of(models.packages, simulated)
             policy.check(device.functions)
             _settle(record, device, interrupted, as_json)
-            with load_agent(base, planner, action, threads, device, policy) as agent:
+            with load_agent(base, models, threads, device, policy) as agent:
                 carry_out(agent, Run.of(record), policy, yes, no_input, as_json)
 
 
@@ -136,7 +141,8 @@ def undo(number: Number, journal: JournalFile = None) -> None:
             for step in left:
                 call, receipt = record.calls[step], record.results[step].receipt
                 told = f"{step} {write_call(call)}"
-                if device.functions[call.function].hints.read_only:
+                known = call.function in device.functions
+                if known and device.functions[call.function].hints.read_only:
                     continue
                 if receipt is None:
                     typer.echo(f"{told}: cannot be undone")
@@ -156,13 +162,13 @@ def undo(number: Number, journal: JournalFile = None) -> None:
 
 
 def _device_file(record: "Record") -> str:
-    if not record.device:
-        raise CommandError(
-            f"run {record.id} was on a device in memory, which is gone; make the request again"
-        )
-    if not Path(record.device).exists():
+    if is_there(record):
+        return record.device or ":memory:"
+    if record.device:
         raise CommandError(f"the device {record.device} of run {record.id} is gone; bring it back")
-    return record.device
+    raise CommandError(
+        f"run {record.id} was on a device in memory, which is gone; make the request again"
+    )
 
 
 def _settle(record: "Record", device: "Device", interrupted: str | None, as_json: bool) -> None:

@@ -4,7 +4,8 @@ A small model that sees the same names in every epoch learns the names, not to c
 epoch learns a variation of the data: names and titles are exchanged for others of the same
 parameter, in request, results and answers and wherever else they stand; some are made up of the
 halves of two words, as no pre-trained model knows them. Two short requests said in one breath teach
-where one wish ends and the next begins.
+where one wish ends and the next begins; one step of a plan, said alone, teaches that a plain wish
+needs no question.
 """
 
 import random
@@ -19,9 +20,9 @@ from octoplan.plans import MAX_STEPS, Cannot, Done, Example, Line, Step, Wait, w
 RARE = 3
 """A word in at most so many examples is a name, a title or the like: a value may be swapped."""
 
-SWAP, MADE_UP, JOIN = 0.5, 0.25, 0.15
+SWAP, MADE_UP, JOIN, ALONE = 0.5, 0.25, 0.15, 0.15
 """How often a value is swapped, how often a word of the new one is made up, and how many joined
-examples there are for each example."""
+examples and steps alone there are for each example."""
 
 _BREATHS = (
     ". ",
@@ -34,13 +35,14 @@ _BREATHS = (
     ", also ",
     ". After that ",
 )
+_WAYS_OF_SAYING = ("{}", "{}", "{}.", "{} please", "please {}", "can you {}?")
 _REFERENCE = re.compile(r"\$([1-9])")
 
 
 def variations(
     examples: Sequence[Example], functions: FunctionSet, epochs: int, seed: int
 ) -> Iterator[Example]:
-    """The data once for every epoch, each time varied, and with joined ones.
+    """The data once for every epoch, each time varied, with joined ones and steps alone.
 
     Args:
         examples: the data; held-out examples must be gone from it.
@@ -50,6 +52,7 @@ def variations(
     rng = random.Random(seed)
     values = _Values(examples, functions)
     short = [example for example in examples if _may_join(example)]
+    long = [example for example in examples if any(_may_stand_alone(example))]
     for _ in range(epochs):
         for example in examples:
             yield values.swapped(example, rng)
@@ -57,6 +60,8 @@ def variations(
             first, second = (values.swapped(example, rng) for example in rng.sample(short, 2))
             if len(first.steps) + len(second.steps) <= MAX_STEPS:
                 yield joined(first, second, rng.choice(_BREATHS))
+        for _ in range(round(ALONE * len(examples)) if long else 0):
+            yield alone(values.swapped(rng.choice(long), rng), rng)
 
 
 def joined(first: Example, second: Example, breath: str) -> Example:
@@ -70,6 +75,18 @@ def joined(first: Example, second: Example, breath: str) -> Example:
         domains=tuple(sorted({*first.domains, *second.domains})),
         query=" ".join((opening + breath + second.query).split()),
         steps=(*first.steps, *shifted(second.steps, done)),
+    )
+
+
+def alone(example: Example, rng: random.Random) -> Example:
+    """One step of a longer plan, said as a request of its own; ``rng`` draws it."""
+    step = rng.choice(list(_may_stand_alone(example)))
+    said = rng.choice(_WAYS_OF_SAYING).format(step.text[0].lower() + step.text[1:].rstrip("."))
+    return Example(
+        id=f"{example.id}.{example.steps.index(step) + 1}",
+        domains=example.domains,
+        query=said,
+        steps=(step,),
     )
 
 
@@ -94,6 +111,15 @@ def _may_join(example: Example) -> bool:
         isinstance(line, Wait | Done) or line == Cannot(cannot="") for line in example.steps
     )
     return not whole and len(example.steps) <= 3 and len(example.query.split()) <= 25
+
+
+def _may_stand_alone(example: Example) -> Iterator[Step]:
+    """The steps of a longer plan that take nothing from others."""
+    for line in example.steps if len(example.steps) > 1 else ():
+        if isinstance(line, Step) and line.arguments is not None:
+            values = line.arguments.values()
+            if not any(isinstance(value, str) and _REFERENCE.fullmatch(value) for value in values):
+                yield line
 
 
 class _Values:

@@ -72,6 +72,7 @@ class Run(_Table):
             an adapter of the settings' rank, instead of training.
         route: the names of earlier runs, each of whose planners plans what is of its domain
             (``octoplan.routing``), instead of training.
+        start: the name of an earlier run whose adapter is trained on, with its rank and alpha.
         mistakes: the name of an earlier run whose planner plans ``examples`` training examples that
             it has not learned, and is trained on by its wrong plans (``Settings.mistakes``).
         seeds: it is run with each of them.
@@ -86,6 +87,7 @@ class Run(_Table):
     method: MergeMethod = "linear"
     of: str | None = None
     route: tuple[str, ...] = ()
+    start: str | None = None
     mistakes: str | None = None
     seeds: tuple[int, ...] = (0,)
     settings: dict[str, Any] = {}
@@ -93,7 +95,7 @@ class Run(_Table):
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of the earlier runs that it is made of."""
-        return (*self.merge, *self.route, *filter(None, (self.of, self.mistakes)))
+        return (*self.merge, *self.route, *filter(None, (self.of, self.start, self.mistakes)))
 
 
 class Experiment(_Table):
@@ -187,7 +189,7 @@ def load_experiment(name: str) -> Experiment:
             raise ExperimentError(
                 f"{path}: {run.name} is made of {min(unknown)!r}; name a run that stands before it"
             )
-        ways = [name for name in ("merge", "of", "route", "mistakes") if getattr(run, name)]
+        ways = [way for way in ("merge", "of", "route", "start", "mistakes") if getattr(run, way)]
         if len(ways) > 1:
             raise ExperimentError(f"{path}: {run.name} has {' and '.join(ways)}; give one of them")
         if {*run.parts} & {other.name for other in experiment.runs if other.route}:
@@ -362,9 +364,9 @@ class _Bench:
         from octoplan.training.train import Settings
 
         given = {"base": self._base} | self.experiment.settings | run.settings
-        if run.mistakes:
-            start = self._place(self._named(run.mistakes), seed)
-            given |= {"mistakes": True, "start": str(start)}
+        if start := run.start or run.mistakes:
+            given["start"] = str(self._place(self._named(start), seed))
+            given["mistakes"] = run.mistakes is not None
         return Settings(**given, seed=seed)
 
     def _adapter(self, run: Run, seed: int, told: Told) -> Path:
@@ -388,11 +390,23 @@ class _Bench:
             told(0, 1, "decomposing")
             difference(whole, place, self._settings(run, seed).rank)
             return place
+        if run.start:
+            self._adapter(self._named(run.start), seed, told)
         settings, learned = self._settings(run, seed), self._learned(run, seed)
         wrong = self._mistakes(run, seed, learned, told) if run.mistakes else None
         place.mkdir(parents=True, exist_ok=True)
-        # No validation examples: nothing reads their loss, which takes a fifth of the time.
-        train(settings, learned, [], self._functions, place, told, {}, wrong)
+        # Nothing reads the loss on the validation examples, and it takes a fifth of the time.
+        train(
+            settings,
+            learned,
+            self._validation,
+            self._functions,
+            place,
+            told,
+            {},
+            wrong,
+            measure_loss=False,
+        )
         return place
 
     def _mistakes(

@@ -1,8 +1,10 @@
 """The default engine: llama.cpp in this process, through xllamacpp.
 
-One base is resident; each adapter has a slot (a KV cache) of its own, so that what was computed
-under one adapter never serves another, and switching costs nothing but the switch. Within a slot
-the longest common prefix is reused: the action model's conversation grows by one step at a time.
+One base is resident, and each role has slots (KV caches) of its own, so that a plan and the calls
+of its steps do not displace one another; an adapter more of a role takes no memory but its own.
+Within a slot the longest common prefix is reused: the action model's conversation grows by one step
+at a time. What was computed under one adapter never serves another: llama.cpp empties a slot when
+the adapter that is applied there changes.
 """
 
 import json
@@ -63,7 +65,7 @@ class LlamaCpp:
             base: a base with a GGUF file, or the file of the one whole model.
             adapters: all that ``stream`` may be asked for.
             threads: CPU threads; all cores that the process may use where left out.
-            parallel: slots of each adapter: so many prompts of one adapter are computed at once.
+            parallel: slots of each role: so many prompts for one role are computed at once.
 
         Raises:
             AdapterError: an adapter is broken or was made for another base.
@@ -79,12 +81,10 @@ class LlamaCpp:
         for adapter in adapters:
             adapter.check(base)
         self._ids = {adapter.folder: number for number, adapter in enumerate(adapters)}
-        self._free: list[queue.LifoQueue[int]] = []
-        for number in range(len(adapters)):
-            slots: queue.LifoQueue[int] = queue.LifoQueue()
-            for slot in range(parallel):
-                slots.put(number * parallel + slot)
-            self._free.append(slots)
+        roles = sorted({adapter.role for adapter in adapters})
+        self._free: dict[str, queue.LifoQueue[int]] = {role: queue.LifoQueue() for role in roles}
+        for slot in range(len(roles) * parallel):
+            self._free[roles[slot // parallel]].put(slot)
         params = xllamacpp.CommonParams()
         params.model.path = str(base.gguf)
         params.lora_adapters = [
@@ -93,7 +93,7 @@ class LlamaCpp:
             if not adapter.whole
         ]
         params.lora_init_without_apply = True
-        params.n_parallel = len(adapters) * parallel
+        params.n_parallel = len(roles) * parallel
         params.n_ctx = CONTEXT * params.n_parallel
         params.cpuparams.n_threads = threads or _cores()
         params.cache_ram_mib = 0
@@ -121,7 +121,7 @@ class LlamaCpp:
     ) -> Iterator[Token]:
         """See ``Engine.stream``. Closing the iterator early stops llama.cpp at the next token."""
         number = self._ids[adapter.folder]
-        slot = self._free[number].get()
+        slot = self._free[adapter.role].get()
         request = {
             # llama.cpp takes a list of nothing but texts for several prompts.
             "prompt": prompt
@@ -161,7 +161,7 @@ class LlamaCpp:
         finally:
             closed.set()
             thread.join()
-            self._free[number].put(slot)
+            self._free[adapter.role].put(slot)
 
 
 def _cores() -> int:

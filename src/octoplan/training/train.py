@@ -60,7 +60,9 @@ class Settings(BaseModel):
         start: the folder of an adapter to train on from, with its rank, alpha and functional
             tokens; a new adapter where left out.
         variant: how LoRA is scaled or optimised: plain; rsLoRA (arXiv 2312.03732), by alpha over
-            the rank's root; LoRA+ (arXiv 2402.12354), with a rate 16 times as high for B.
+            the rank's root; LoRA+ (arXiv 2402.12354), with a rate 16 times as high for B; FFA-LoRA
+            (arXiv 2403.12313), with A as it was drawn, so that adapters of one seed share it and
+            are merged without cross terms.
         beside: folders of action models that this one shall be merged with: it leaves their
             functional tokens alone.
         mistakes: whether the planner learns from its own wrong plans.
@@ -72,7 +74,7 @@ class Settings(BaseModel):
     method: Literal["lora", "full"] = "lora"
     rank: int = Field(default=24, ge=1)
     alpha: float = Field(default=48, gt=0)
-    variant: Literal["plain", "rslora", "lora+"] = "plain"
+    variant: Literal["plain", "rslora", "lora+", "ffa"] = "plain"
     start: str | None = None
     beside: list[str] = []
     mistakes: bool = False
@@ -155,16 +157,19 @@ def train(
     progress: Progress,
     provenance: dict[str, Any],
     wrong: Mapping[str, Sequence[Line]] | None = None,
+    *,
+    measure_loss: bool = True,
 ) -> dict[str, Any]:
     """Train one adapter and write it to ``out``; returns what its card records.
 
     Args:
         examples: what to learn from.
-        validation: what to measure the loss on; examples that are nearly the same are left out.
+        validation: held-out examples; what is nearly the same as one of them is not learned.
         functions: the functions that the examples use.
         provenance: what the card shall say of command and data (names, hashes).
         wrong: for ``settings.mistakes``, and only for that: the planner's own wrong plans by the
             example's id; of the examples those alone are learned.
+        measure_loss: whether the loss on ``validation`` is measured, at every epoch.
 
     Raises:
         BaseError: the base is not there.
@@ -199,10 +204,12 @@ def train(
     else:
         learned = examples * settings.epochs
         if settings.augment:
-            learned = list(variations(examples, functions, settings.epochs, settings.seed))
+            varied = list(variations(examples, functions, settings.epochs, settings.seed))
+            learned, _ = without_held_out(varied, validation)
         learned_rows = rows(learned)
         # In order of length: batches without much padding.
-        held_out_rows = sorted(rows(validation), key=lambda row: len(row["input_ids"]))
+        measured = rows(validation) if measure_loss else []
+        held_out_rows = sorted(measured, key=lambda row: len(row["input_ids"]))
         trainer = _imitating(
             model, tokenizer, settings, checkpoints, learned_rows, held_out_rows, report
         )
@@ -427,7 +434,11 @@ def _with_adapter(model: Any, settings: Settings, start: Adapter | None) -> Any:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    adapted = get_peft_model(model, config)
+    if settings.variant == "ffa":
+        for name, weights in adapted.named_parameters():
+            weights.requires_grad_("lora_B" in name)
+    return adapted
 
 
 def _optimizer(model: Any, settings: Settings) -> Any:
