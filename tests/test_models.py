@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from octoplan.loading import ON
+from octoplan.loading import ON, load_models
 from octoplan.models import bases
 from octoplan.models.adapters import Adapter, AdapterError, plain, shipped_adapter
 from octoplan.models.bases import BaseError, find_base
 from octoplan.models.engine import EngineError, complete
 from octoplan.models.llamacpp import LlamaCpp
+from octoplan.planner import Planner
 
 ANY = 'root ::= [^\\n]+ ("\\n" [^\\n]+)*'
 REQUESTS = [
@@ -122,6 +123,7 @@ def test_broken_weights_are_refused(copied, models, damage):
         LlamaCpp(models.base, [Adapter.load(copied, "planner")])
 
 
+@pytest.mark.slow
 def test_interleaved_adapters_write_what_isolated_ones_write(models):
     """A KV cache computed under one adapter never serves another, not even of the same role."""
 
@@ -146,6 +148,22 @@ def test_interleaved_adapters_write_what_isolated_ones_write(models):
                     isolated[adapter.folder, request].logprob, abs=1e-3
                 )
     assert len({isolated[adapter.folder, REQUESTS[0]] for adapter in adapters}) == 3
+
+
+@pytest.mark.slow
+def test_models_of_different_bases_work_together(copied, models, tmp_path):
+    other = tmp_path / "other.gguf"
+    other.write_bytes(models.base.gguf.read_bytes() + bytes(8))
+    card = json.loads((copied / "octoplan.json").read_text())
+    card |= {"base": str(other), "base_digest": find_base(str(other)).digest}
+    (copied / "octoplan.json").write_text(json.dumps(card))
+    request = "turn the wifi off and set the brightness to 30"
+    planner, action = load_models(planner=copied)
+    steps = planner.plan(request).lines
+    assert steps == Planner(models.engine, models.planner).plan(request).lines
+    assert action.act(steps[0].text).call.function == "set_wifi"
+    with pytest.raises(AdapterError, match="was made for another base"):
+        load_models(base="smollm2-135m", planner=copied)
 
 
 def test_the_stream_can_be_closed_early(models):

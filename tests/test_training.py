@@ -507,12 +507,12 @@ def test_a_whole_model_runs_in_llamacpp(tmp_path: Path) -> None:
     fit(settings, learned, tmp_path)
     adapter = Adapter.load(tmp_path, "planner")
     assert adapter.whole
-    (engine,) = load_engines("no base is needed", [adapter])
+    (engine,) = load_engines(None, [adapter])
     planner = Planner(engine, adapter)
     assert [planner.plan(e.query).lines for e in learned] == [list(e.steps) for e in learned]
     adapter.gguf.unlink()
     with pytest.raises(AdapterError, match="cannot read"):
-        load_engines("no base is needed", [adapter])
+        load_engines(None, [adapter])
 
 
 @pytest.mark.parametrize("variant", ["rslora", "lora+", "ffa"])

@@ -20,7 +20,6 @@ from octoplan.confidence import Calibration
 from octoplan.devices import Device, DeviceError, DeviceFailure, UndoingDevice
 from octoplan.journal import Record
 from octoplan.loading import Folders, load_models
-from octoplan.models.bases import DEFAULT_BASE
 from octoplan.models.engine import EngineError
 from octoplan.planner import Planner, Planning, RequestError
 from octoplan.plans import Branch, Call, Cannot, Line, Step, Told, Wait, one_line
@@ -83,7 +82,7 @@ class Agent:
     @classmethod
     def load(
         cls,
-        base: str = DEFAULT_BASE,
+        base: str | None = None,
         planner: Folders = None,
         action: Folders = None,
         device: Device | None = None,
@@ -92,7 +91,7 @@ class Agent:
         """Load the models.
 
         Args:
-            base: the base's name or path.
+            base: the base's name or path; those that the adapters name where left out.
             planner: the planner adapter's folder; the one that ships where left out. Of several,
                 each plans what is of its domain (``octoplan.routing``).
             action: the action adapter's folder, or several; the one that ships where left out.

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from octoplan.action import ActionModel
 from octoplan.models.adapters import Adapter, shipped_adapter
-from octoplan.models.bases import DEFAULT_BASE
 from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner
 from octoplan.routing import RoutedActionModel, RoutedPlanner
@@ -23,7 +22,7 @@ Folders = str | Path | Sequence[str | Path] | None
 
 
 def load_models(
-    base: str = DEFAULT_BASE,
+    base: str | None = None,
     planner: Folders = None,
     action: Folders = None,
     threads: int | None = None,
@@ -57,7 +56,7 @@ def load_models(
 
 
 def load_action(
-    base: str = DEFAULT_BASE, action: Folders = None, threads: int | None = None
+    base: str | None = None, action: Folders = None, threads: int | None = None
 ) -> ActionModel:
     """Load an action model alone; see ``load_models``."""
     adapters = [Adapter.load(folder, "action") for folder in _folders(action, "action")]

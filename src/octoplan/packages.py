@@ -55,7 +55,7 @@ class Package:
         """Read a package's folder.
 
         Raises:
-            AdapterError: an adapter is missing or broken, or the two do not fit together.
+            AdapterError: an adapter is missing or broken, or the two know other functions.
         """
         planner = Adapter.load(folder / "planner", "planner")
         action = Adapter.load(folder / "action", "action")
@@ -65,8 +65,6 @@ class Package:
                 f"{name}: its action model does not know {unknown[0]}, which its planner plans; "
                 "train both on the same functions"
             )
-        if not planner.whole and not action.whole and planner.base_digest != action.base_digest:
-            raise AdapterError(f"{name}: its two adapters are of different bases; train one again")
         return cls(name, planner, action)
 
     @property
@@ -202,24 +200,17 @@ def check_together(packages: Sequence[Package]) -> None:
     """Make sure that the packages can be one agent.
 
     Raises:
-        AdapterError: two are the same, of different bases, or one cannot be routed to.
+        AdapterError: two are the same, or one cannot be routed to.
         FunctionError: two define one function differently.
     """
-    names: set[Path] = set()
+    folders: set[Path] = set()
     for package in packages:
-        if package.folder.resolve() in names:
+        if package.folder.resolve() in folders:
             raise AdapterError(f"{package.name} is given twice; give it once")
-        names.add(package.folder.resolve())
+        folders.add(package.folder.resolve())
     if len(packages) == 1:
         return
     reduce(or_, (package.functions for package in packages))
-    first = packages[0]
-    for package in packages:
-        if package.planner.base_digest != first.planner.base_digest:
-            raise AdapterError(
-                f"{package.name} is made for {package.planner.base}, {first.name} for "
-                f"{first.planner.base}; agents of one base go together"
-            )
     router_of([package.planner for package in packages])
     router_of([package.action for package in packages])
 

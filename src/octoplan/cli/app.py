@@ -78,6 +78,15 @@ app = typer.Typer(
 Base = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="The base: a name, or the path of a .gguf file.")
 ]
+BaseOf = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="NAME|FILE",
+        help="The base, if not the one that the adapters name: a name, or the path of a .gguf "
+        "file.",
+    ),
+]
 PlannerFolder = Annotated[
     list[Path] | None,
     typer.Option(

@@ -16,7 +16,7 @@ from octoplan.cli.app import (
     ActionFolder,
     AgentNames,
     AsJson,
-    Base,
+    BaseOf,
     CommandError,
     Config,
     Confirmation,
@@ -32,7 +32,6 @@ from octoplan.cli.app import (
     policy_of,
     status,
 )
-from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
     from octoplan.agent import Agent
@@ -84,7 +83,7 @@ def run(
     confirm: Confirmation = None,
     config: Config = None,
     journal: JournalFile = None,
-    base: Base = DEFAULT_BASE,
+    base: BaseOf = None,
     agent_names: AgentNames = None,
     planner: PlannerFolder = None,
     action: ActionFolder = None,
@@ -231,7 +230,7 @@ def carry_out(
 )
 def plan(
     request: Request = None,
-    base: Base = DEFAULT_BASE,
+    base: BaseOf = None,
     agent_names: AgentNames = None,
     planner: PlannerFolder = None,
     action: ActionFolder = None,
@@ -271,7 +270,7 @@ def act(
         list[str] | None,
         typer.Option(metavar="STEP", help="A step before it; give it again for each, in order."),
     ] = None,
-    base: Base = DEFAULT_BASE,
+    base: BaseOf = None,
     agent_names: AgentNames = None,
     action: ActionFolder = None,
     threads: Threads = None,
@@ -300,7 +299,7 @@ def act(
 
 
 def load_agent(
-    base: str,
+    base: str | None,
     models: Models,
     threads: int | None,
     device: "Device | None" = None,

@@ -14,7 +14,7 @@ from octoplan.cli.app import (
     ActionFolder,
     AgentNames,
     AsJson,
-    Base,
+    BaseOf,
     CommandError,
     Config,
     Confirmation,
@@ -28,7 +28,6 @@ from octoplan.cli.app import (
     policy_of,
 )
 from octoplan.cli.requests import carry_out, is_there, load_agent, open_journal
-from octoplan.models.bases import DEFAULT_BASE
 
 if TYPE_CHECKING:
     from octoplan.devices import Device
@@ -90,7 +89,7 @@ def resume(
     confirm: Confirmation = None,
     config: Config = None,
     journal: JournalFile = None,
-    base: Base = DEFAULT_BASE,
+    base: BaseOf = None,
     agent_names: AgentNames = None,
     planner: PlannerFolder = None,
     action: ActionFolder = None,

@@ -26,7 +26,6 @@ from octoplan.evaluation.calibration import FEWEST, Reliability, reliability
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
 from octoplan.loading import Folders, load_models
-from octoplan.models.bases import find_base
 from octoplan.plans import FAILED, Branch, Example, Line, Step, kind
 from octoplan.run import Run
 
@@ -90,7 +89,7 @@ class Octoplan:
     @classmethod
     def load(
         cls,
-        base: str,
+        base: str | None,
         planner: Folders = None,
         action: Folders = None,
         threads: int | None = None,
@@ -106,8 +105,7 @@ class Octoplan:
         """
         models = load_models(base, planner, action, threads, parallel)
         adapters = models[0].adapters + models[1].adapters
-        found = find_base(base)
-        named = {f"base {found.name}": found.digest}
+        named = {f"base {each.base}": each.base_digest for each in adapters if not each.whole}
         for adapter in adapters:
             # The folder's name: where it lies is this machine's business.
             name = f"{adapter.role} {adapter.folder.name}/{adapter.gguf.name}"

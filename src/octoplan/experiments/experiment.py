@@ -330,9 +330,9 @@ class _Bench:
             told(done, total, "planning")
 
         if self._names:
-            scores = ultratool.measure(adapter, base, self._functions, held_out, measuring)
+            scores = ultratool.measure(adapter, self._functions, held_out, measuring)
         else:
-            subject = Octoplan.load(base, planner=adapters)
+            subject = Octoplan.load(None, planner=adapters)
             oracles: list[Oracle] = [PlanOracle(), CallOracle()]
             found = evaluate(subject, held_out, oracles, {}, measuring, alone=False)
             scores = dict(found.figures["all"])
@@ -414,7 +414,7 @@ class _Bench:
     ) -> dict[str, tuple[Line, ...]]:
         """The wrong plans for the examples of the planner that is to learn from them."""
         planner = self._adapter(self._named(str(run.mistakes)), seed, told)
-        subject = Octoplan.load(self._settings(run, seed).base, planner=planner)
+        subject = Octoplan.load(None, planner=planner)
 
         def planning(done: int, total: int) -> None:
             told(done, total, "looking for mistakes")

@@ -74,7 +74,6 @@ def grammar(functions: FunctionSet) -> str:
 
 def measure(
     adapter: Path,
-    base: str,
     functions: FunctionSet,
     requests: Sequence[Example],
     progress: Callable[[int, int], None],
@@ -90,7 +89,7 @@ def measure(
     """
     planner = Adapter.load(adapter, "planner")
     parallel = 4
-    (engine,) = load_engines(base, [planner], None, parallel)
+    (engine,) = load_engines(None, [planner], None, parallel)
     rules = grammar(functions)
     known = {in_words(function.name) for function in functions}
 

@@ -26,27 +26,33 @@ _SPINS = "1000"
 
 
 def load_engines(
-    base: str, adapters: Sequence[Adapter], threads: int | None = None, parallel: int = 1
+    base: str | None,
+    adapters: Sequence[Adapter],
+    threads: int | None = None,
+    parallel: int = 1,
 ) -> list["LlamaCpp"]:
-    """The engine of each adapter: one for all that share the base, one for each whole model.
+    """The engine of each adapter: one for all that share a base, one for each whole model.
 
     Args:
-        base: the base's name or path; it need not be there when every adapter is a whole model.
+        base: the name or path of the base of all adapters; the one that each names where None.
 
     Raises:
         BaseError: the base is needed and not there.
         AdapterError, EngineError: see ``LlamaCpp``.
     """
-    sharing = [adapter for adapter in adapters if not adapter.whole]
-    shared = LlamaCpp(find_base(base), sharing, threads, parallel) if sharing else None
-    engines: list[LlamaCpp] = []
+    sharing: dict[str, list[Adapter]] = {}
     for adapter in adapters:
-        if adapter.whole or shared is None:
-            own = Base(adapter.base, adapter.gguf)
-            engines.append(LlamaCpp(own, [adapter], threads, parallel))
-        else:
-            engines.append(shared)
-    return engines
+        if not adapter.whole:
+            sharing.setdefault(base or adapter.base, []).append(adapter)
+    shared = {
+        name: LlamaCpp(find_base(name), of_it, threads, parallel) for name, of_it in sharing.items()
+    }
+    return [
+        LlamaCpp(Base(adapter.base, adapter.gguf), [adapter], threads, parallel)
+        if adapter.whole
+        else shared[base or adapter.base]
+        for adapter in adapters
+    ]
 
 
 class LlamaCpp:

@@ -166,10 +166,10 @@ def _equal(method: MergeMethod, parts: int) -> list[float]:
 def _right(adapter: Adapter, examples: Sequence[Example], action: Folders) -> Score:
     """How many plans (of a planner) or calls (of an action model) are right."""
     if adapter.role == "planner":
-        planner = Octoplan.load(adapter.base, adapter.folder, action)
+        planner = Octoplan.load(None, adapter.folder, action)
         found = evaluate(planner, examples, [PlanOracle()], {}, alone=False)
         return found.figures["all"]["plan"]
-    model = ActionModel(load_engines(adapter.base, [adapter])[0], adapter)
+    model = ActionModel(load_engines(None, [adapter])[0], adapter)
     verdicts: list[bool] = []
     for example in examples:
         steps = [line for line in example.steps if isinstance(line, Step)]
