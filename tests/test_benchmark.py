@@ -87,7 +87,7 @@ def test_branches_count_on_from_the_plan_and_keep_the_rules() -> None:
         Branch(results={1: "failed: not found"}, steps=(WIFI_OFF, ahead)),
         Branch(results={1: "/a.pdf"}, steps=(send,) + (Cannot(cannot=""),) * 5),
     ]
-    assert check(example(FIND, Wait(), branches=branches), KNOWN) == [
+    assert check(example(FIND, Wait(wait=True), branches=branches), KNOWN) == [
         "branch 2: step 3: document is $3, which is no earlier step",
         "branch 3: the plan has 6 lines, but 5 are the most",
     ]
@@ -289,7 +289,7 @@ def test_report_counts_and_names_what_is_wrong() -> None:
     branch = Branch(results={1: "/a.pdf"}, steps=(UNLOCK,))
     examples = [
         example(FIND, WIFI_OFF, id="a", query="find it then wifi off", domains=("android",)),
-        example(wrong, Wait(), id="b", query="look it up", branches=(branch,)),
+        example(wrong, Wait(wait=True), id="b", query="look it up", branches=(branch,)),
         example(FIND, id="b", query="find it, then wifi off", domains=("travel", "android")),
     ]
     found = report(examples, KNOWN, requests("LOOK it up", "something else", prefix="t"))

@@ -113,7 +113,7 @@ def test_the_execution_oracle_says_what_is_wrong() -> None:
     assert verdict.right is False
     assert "missing: " in verdict.reason
     assert "not asked for: " in verdict.reason
-    asks, waits = (Ask(ask="Which room?"),), (Wait(),)
+    asks, waits = (Ask(ask="Which room?"),), (Wait(wait=True),)
     assert simulated_execution().verdict("…", asks, (Ask(ask="What room is it?"),)).right
     assert not simulated_execution().verdict("…", asks, waits).right
 

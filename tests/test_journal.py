@@ -237,7 +237,7 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
         st.one_of(
             st.builds(Cannot, cannot=st.text()),
             st.builds(Ask, ask=st.just("Who?")),
-            st.just(Wait()),
+            st.just(Wait(wait=True)),
             st.just(TEXT),
         ),
         max_size=5,

@@ -62,19 +62,27 @@ def test_calls_are_the_same_by_function_and_arguments(predicted: Call | None, sa
     assert same_call(GOLD, predicted) is same
 
 
-PLAN: list[Line] = [step("f", room="hall"), Cannot(cannot="sing"), step("g"), Wait()]
+PLAN: list[Line] = [step("f", room="hall"), Cannot(cannot="sing"), step("g"), Wait(wait=True)]
 
 
 @pytest.mark.parametrize(
     ("predicted", "plan", "calls"),
     [
         (PLAN, True, True),
-        ([step("f", room="The hall"), Cannot(cannot="dance"), step("g"), Wait()], True, True),
-        ([step("f", room="attic"), Cannot(cannot="sing"), step("g"), Wait()], True, False),
-        ([step("f", room="hall"), step("g"), Cannot(cannot="sing"), Wait()], False, False),
-        ([step("f", room="hall"), Cannot(cannot="sing"), step(None), Wait()], False, False),
-        ([step("f", room="hall"), Ask(ask="Sing?"), step("g"), Wait()], False, False),
-        ([*PLAN, Done()], False, False),
+        (
+            [step("f", room="The hall"), Cannot(cannot="dance"), step("g"), Wait(wait=True)],
+            True,
+            True,
+        ),
+        ([step("f", room="attic"), Cannot(cannot="sing"), step("g"), Wait(wait=True)], True, False),
+        ([step("f", room="hall"), step("g"), Cannot(cannot="sing"), Wait(wait=True)], False, False),
+        (
+            [step("f", room="hall"), Cannot(cannot="sing"), step(None), Wait(wait=True)],
+            False,
+            False,
+        ),
+        ([step("f", room="hall"), Ask(ask="Sing?"), step("g"), Wait(wait=True)], False, False),
+        ([*PLAN, Done(done=True)], False, False),
         (PLAN[:-1], False, False),
         ([], False, False),
     ],
@@ -87,7 +95,7 @@ def test_a_plan_is_right_in_its_functions_then_in_its_calls(
 
 
 def test_an_outline_names_functions_and_kinds() -> None:
-    assert outline([*PLAN, step(None), Ask(ask="Why?"), Done()]) == [
+    assert outline([*PLAN, step(None), Ask(ask="Why?"), Done(done=True)]) == [
         *("f", "cannot", "g", "wait", "unreadable", "ask", "done")
     ]
 

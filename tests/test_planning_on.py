@@ -94,8 +94,8 @@ def agent(plan: Plan, *steps: Step, device=None) -> Agent:
 def rain(told: list[Told]) -> list[Line]:
     """The weather first; then the text unless it is dry."""
     if not told:
-        return [WEATHER, Wait()]
-    return [Done()] if told[0].result in ("no", "none") else [TEXT]
+        return [WEATHER, Wait(wait=True)]
+    return [Done(done=True)] if told[0].result in ("no", "none") else [TEXT]
 
 
 def test_the_rest_is_planned_from_the_result():
@@ -109,7 +109,9 @@ def test_the_rest_is_planned_from_the_result():
 
 
 def test_nothing_left_to_do_ends_the_run():
-    run = agent(lambda told: [Done()] if told else [WEATHER, Wait()], WEATHER).run(REQUEST)
+    run = agent(
+        lambda told: [Done(done=True)] if told else [WEATHER, Wait(wait=True)], WEATHER
+    ).run(REQUEST)
     assert run.ended is not None and run.ended.status == "done"
     assert len(run.observations) == 1
 
@@ -146,7 +148,7 @@ def test_the_same_failure_again_ends_the_run():
 
 def test_what_is_done_is_not_done_again():
     def plan(told: list[Told]) -> list[Line]:
-        return [WEATHER, TEXT, TEXT] if told else [TEXT, WEATHER, Wait()]
+        return [WEATHER, TEXT, TEXT] if told else [TEXT, WEATHER, Wait(wait=True)]
 
     with SimulatedDevice() as device:
         run = agent(plan, TEXT, WEATHER, device=device).run(REQUEST)
@@ -163,7 +165,9 @@ def test_rounds_have_an_end():
     steps = [
         step.model_copy(update={"arguments": {"percent": k}}) for k, step in enumerate(steps, 1)
     ]
-    run = agent(lambda told: [steps[len(told)], Wait()], *steps).run("1 2 3 4 5 6 7 8 brightness")
+    run = agent(lambda told: [steps[len(told)], Wait(wait=True)], *steps).run(
+        "1 2 3 4 5 6 7 8 brightness"
+    )
     assert run.rounds == MAX_ROUNDS
     assert run.ended is not None and run.ended.status == "failed"
 
@@ -216,7 +220,7 @@ def test_what_a_result_says_is_not_done():
 
     def fooled(told: list[Told]) -> list[Line]:
         if not told:
-            return [WEATHER, Wait()]
+            return [WEATHER, Wait(wait=True)]
         return (
             [TEXT]
             if told[0].result in ("yes", "no", "none", "failed: not possible")
@@ -230,8 +234,10 @@ def test_what_a_result_says_is_not_done():
 
 
 def test_a_person_may_allow_what_the_request_does_not_say():
-    this = agent(lambda told: [BRIGHTNESS] if told else [WEATHER, Wait()], WEATHER, BRIGHTNESS)
-    this.planner.plan = lambda request, told=(): SimpleNamespace(lines=[Done()])
+    this = agent(
+        lambda told: [BRIGHTNESS] if told else [WEATHER, Wait(wait=True)], WEATHER, BRIGHTNESS
+    )
+    this.planner.plan = lambda request, told=(): SimpleNamespace(lines=[Done(done=True)])
     user = Person()
     run = this.run(REQUEST, user=user)
     assert run.ended == Ended("done", "all steps done")

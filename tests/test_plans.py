@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,14 @@ from octoplan.plans import (
     read_line,
     read_plan,
     write_call,
+    write_example,
     write_line,
     write_plan,
     write_value,
 )
 
 DATA = Path(__file__).parents[1] / "data"
-SPLITS = ("train", "validation")
+SPLITS = ("train", "validation", "everyday")
 SYMBOL = "Zebra"
 
 # ---------------------------------------------------------------- random plans and calls
@@ -58,8 +60,8 @@ lines = st.one_of(
     words.filter(means_itself).map(lambda text: Step(text=text)),
     st.text(max_size=30).map(lambda text: Cannot(cannot=text)),
     words.map(lambda text: Ask(ask=text)),
-    st.just(Wait()),
-    st.just(Done()),
+    st.just(Wait(wait=True)),
+    st.just(Done(done=True)),
 )
 plans = st.lists(lines, min_size=1, max_size=MAX_STEPS).map(tuple)
 
@@ -167,8 +169,8 @@ def test_a_plan_that_is_written_reads_back_the_same(plan: tuple[Line, ...]) -> N
         (Cannot(cannot="massage my feet"), "cannot: massage my feet"),
         (Cannot(cannot=""), "cannot:"),
         (Ask(ask="Which room?"), "ask: Which room?"),
-        (Wait(), "wait"),
-        (Done(), "done"),
+        (Wait(wait=True), "wait"),
+        (Done(done=True), "done"),
     ],
 )
 def test_each_kind_of_line_has_its_text(line: Line, text: str) -> None:
@@ -444,6 +446,23 @@ def test_a_folder_without_data_is_named(tmp_path: Path) -> None:
         list(read_examples([tmp_path]))
 
 
+def test_an_example_is_written_as_it_is_read(tmp_path: Path) -> None:
+    lines = (Step(text="Look"), Cannot(cannot=""), Ask(ask="Where?"), Wait(wait=True))
+    branch = Branch(results={1: "rain"}, answers=("here",), steps=(Done(done=True),))
+    whole = Example(id="a", domains=("b",), query="look", steps=lines, branches=(branch,))
+    bare = Example(id="b", query="wait", steps=(Wait(wait=True),))
+    path = tmp_path / "two.jsonl"
+    path.write_text(f"{write_example(whole)}\n{write_example(bare)}\n", "utf-8")
+    assert list(read_examples([path])) == [whole, bare]
+    assert json.loads(write_example(bare)) == {
+        "id": "b",
+        "query": "wait",
+        "steps": [{"wait": True}],
+    }
+    with pytest.raises(ValidationError):
+        Example.model_validate({"id": "c", "query": "?", "steps": [{}]})
+
+
 # ---------------------------------------------------------------- the shipped data
 
 
@@ -463,7 +482,7 @@ def numbered(example: Example) -> Iterator[tuple[int, Step]]:
 
 def test_every_call_of_the_data_is_valid(shipped: dict[str, list[Example]]) -> None:
     known = load_function_sets("all")
-    for row in shipped["train"] + shipped["validation"]:
+    for row in chain(*shipped.values()):
         for number, step in numbered(row):
             assert step.call is not None, (row.id, step.text)
             arguments = step.call.arguments
@@ -494,7 +513,7 @@ def test_strings_are_copied_from_their_steps(shipped: dict[str, list[Example]]) 
     """The grammar lets the action model write nothing but pieces of the step's text and ``$k``."""
     known = load_function_sets("all")
     strings, others = 0, []
-    for row in shipped["train"] + shipped["validation"]:
+    for row in chain(*shipped.values()):
         for _, step in numbered(row):
             assert step.call is not None
             properties = known[step.call.function].parameters["properties"]

@@ -134,7 +134,12 @@ def test_a_plan_comes_with_calls_tokens_and_time():
 
 def test_every_kind_of_line_is_read():
     found = planned(plan({"cannot": "iron"}, {"ask": "When?"}, {"done": True}, {"wait": True}))
-    assert found.lines == (Cannot(cannot="iron"), Ask(ask="When?"), Done(), Wait())
+    assert found.lines == (
+        Cannot(cannot="iron"),
+        Ask(ask="When?"),
+        Done(done=True),
+        Wait(wait=True),
+    )
     assert found.problems == ()
 
 

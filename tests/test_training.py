@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from octoplan.functions import FunctionSet, load_function_sets
+from octoplan.functions import FunctionSet, load_function_set, load_function_sets
 from octoplan.models.adapters import Adapter, AdapterError, planner_prompt
 from octoplan.models.bases import find_base
 from octoplan.models.llamacpp import load_engines
@@ -108,7 +108,7 @@ def examples() -> list[Example]:
 
 def fit(settings: Settings, rows: list[Example], out: Path, **more: Any) -> dict[str, Any]:
     more = {"validation": [], "progress": lambda *_: None, "provenance": {}} | more
-    return train(settings, rows, functions=KNOWN, out=out, **more)
+    return train(settings, rows, **({"functions": KNOWN, "out": out} | more))
 
 
 # ---------------------------------------------------------------- what is read and learned
@@ -566,17 +566,39 @@ def test_training_goes_on_from_an_adapter(
 
     with pytest.raises(AdapterError, match="give the folder of one for: planner"):
         fit(more.model_copy(update={"role": "planner"}), examples, tmp_path / "third")
-    unknown = one.model_copy(
-        update={"functions": FunctionSet(name="few", functions=(KNOWN["set_wifi"],))}
-    )
-    unknown.save(tmp_path / "first")
-    with pytest.raises(ValueError, match="does not know take_photo"):
-        fit(more, examples, tmp_path / "fourth")
     one.model_copy(update={"whole": True}).save(tmp_path / "first")
     with pytest.raises(ValueError, match="is a whole model"):
         fit(more, examples, tmp_path / "fifth")
     with pytest.raises(ValueError, match="only LoRA trains on"):
         Settings(role="action", method="full", start="x")
+
+
+def test_training_goes_on_to_other_functions(
+    tiny: Callable[[str], str], examples: list[Example], tmp_path: Path
+) -> None:
+    first = Settings(role="action", base=tiny("llama"), lr=1e-2, rank=4, alpha=12, epochs=1)
+    fit(first, examples[:8], tmp_path / "first")
+    one = Adapter.load(tmp_path / "first", "action")
+    travel = load_function_set("travel")
+    functions = FunctionSet(name="mine", functions=(KNOWN["set_wifi"], *travel))
+    step = Step(text="Find flights to Oslo", function="search_flights")
+    step = step.model_copy(update={"arguments": {"destination": "Oslo"}})
+    learned = [Example(id="a", domains=("travel",), query="flights to Oslo?", steps=(step,))]
+    more = first.model_copy(update={"start": str(tmp_path / "first")})
+    fit(more, learned, tmp_path / "second", functions=functions)
+    two = Adapter.load(tmp_path / "second", "action")
+    assert two.functions == functions
+    assert two.symbols["set_wifi"] == one.symbols["set_wifi"]
+    new = {symbol.token for name, symbol in two.symbols.items() if name != "set_wifi"}
+    assert len(new) == len(travel)
+    assert not new & {symbol.token for symbol in one.symbols.values()}
+    assert two.word_counts["flights"] == 1  # nothing of the first one's requests is counted
+    assert set(two.word_counts) == {"find", "flights", "to", "oslo"} | {
+        "find flights",
+        "flights to",
+        "to oslo",
+    }
+    assert all(name.partition(".")[0] in functions for name in two.links)
 
 
 def preference(folder: Path, base: str, example: Example, wrong: list[Step]) -> float:

@@ -339,8 +339,9 @@ def load_function_set(source: str | Path) -> FunctionSet:
 
     Args:
         source: The name of a set that ships; the path of a .json file in the OpenAI tools format;
-            or the path of a .py file, or the dotted name of a module that can be imported, whose
-            public functions are the set.
+            the path of an OpenAPI 3 document, a .json, .yaml or .yml file; the path of a .py file,
+            or the dotted name of a module that can be imported, whose public functions are the set;
+            or an MCP server, "mcp:COMMAND …" or its http or https address, whose tools are.
 
     Raises:
         FunctionError: If there is no such set, or it cannot be read; the message says where.
@@ -348,8 +349,16 @@ def load_function_set(source: str | Path) -> FunctionSet:
     path = Path(source)
     if source in shipped_function_sets():
         name, functions = str(source), _read_json(_SHIPPED / f"{source}.json")
+    elif isinstance(source, str) and re.match("mcp:|https?://", source):
+        from octoplan.sources import functions_of_server
+
+        return functions_of_server(source)
     elif path.suffix == ".json":
         name, functions = path.stem, _read_json(path)
+    elif path.suffix in (".yaml", ".yml"):
+        from octoplan.sources import functions_of_yaml
+
+        name, functions = path.stem, functions_of_yaml(str(path), _read_text(path))
     elif path.suffix == ".py":
         name, functions = path.stem, _read_module(path.name, import_file(path))
     elif isinstance(source, str) and re.fullmatch(r"\w+(\.\w+)+", source):
@@ -397,6 +406,10 @@ def _read_json(path: Path) -> list[Function]:
         raise FunctionError(
             f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
         ) from error
+    if isinstance(tools, dict) and "openapi" in tools:
+        from octoplan.sources import functions_of_openapi
+
+        return functions_of_openapi(str(path), tools)
     if not isinstance(tools, list):
         raise FunctionError(f"{path} must hold a list of functions in the OpenAI tools format")
     functions = []

@@ -5,6 +5,7 @@
       action/           the action adapter
       calibration.json  how sure the two may be, if it was measured
       functions.py      the functions themselves, if calls of them run there
+      server.txt        or the MCP server on which they run
 
 A package is used by the path of its folder, or installed and used by its name. Several make one
 agent: each plans and reads what is of its domain (``octoplan.routing``), and nothing is trained.
@@ -13,7 +14,8 @@ agent: each plans and reads what is of its domain (``octoplan.routing``), and no
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -23,6 +25,7 @@ from typing import Self
 import platformdirs
 
 from octoplan.devices import Device, DeviceError
+from octoplan.devices.dry import DryDevice
 from octoplan.devices.joined import JoinedDevice
 from octoplan.devices.python import PythonDevice
 from octoplan.functions import FunctionSet
@@ -34,6 +37,7 @@ SHIPPED = "octoplan"
 """The name of the package that ships."""
 
 CODE_FILE = "functions.py"
+SERVER_FILE = "server.txt"
 
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 
@@ -77,6 +81,30 @@ class Package:
         """The Python file in which its calls run; None where a device carries them out."""
         path = self.folder / CODE_FILE
         return path if path.exists() else None
+
+    @property
+    def server(self) -> str | None:
+        """The MCP server on which its calls run, as ``octoplan.devices.mcp`` names it, or None."""
+        path = self.folder / SERVER_FILE
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+    @contextmanager
+    def device(self) -> Iterator[Device | None]:
+        """Open what carries out its calls; None where that is not in the package.
+
+        Raises:
+            DeviceError: it is not what the adapters were trained for.
+            FunctionError: the code cannot be read, or the server not be reached.
+        """
+        if self.code is not None:
+            yield PythonDevice(self.code, self.functions)
+        elif self.server is not None:
+            from octoplan.devices.mcp import McpDevice
+
+            with McpDevice(self.server, self.functions) as device:
+                yield device
+        else:
+            yield None
 
     @property
     def functions(self) -> FunctionSet:
@@ -157,43 +185,51 @@ def find_packages(given: Sequence[str | Path]) -> list[Package]:
 
 
 def check(package: Package) -> None:
-    """Make sure that a package's weights are there and fit the base, and that its code can be read.
+    """Make sure that a package's weights are there and fit the base, and that its calls can run.
 
     Raises:
         AdapterError, BaseError: its weights are broken, or its base is not on this machine.
-        DeviceError, FunctionError: its code is not what its adapters were trained for.
+        DeviceError, FunctionError: see ``Package.device``.
     """
     for adapter in (package.planner, package.action):
         adapter.check(find_base(adapter.base))
-    if package.code is not None:
-        PythonDevice(package.code, package.functions)
+    with package.device():
+        pass
 
 
-def device_of(packages: Sequence[Package], device: Device, dry_run: bool = False) -> Device:
-    """Where the calls of some packages run: in their code where they have some, else on a device.
+@contextmanager
+def devices_of(
+    packages: Sequence[Package], dry_run: bool = False
+) -> Iterator[Callable[[Device], Device]]:
+    """Open what carries out the packages' calls; gives what joins it with a device for the rest.
 
     Args:
-        dry_run: whether calls of their code are only told.
+        dry_run: whether calls that the packages carry out themselves are only told.
 
     Raises:
-        DeviceError: nothing carries out one of their functions, or their code is not what their
-            adapters were trained for.
-        FunctionError: their code cannot be read.
+        DeviceError: nothing carries out one of their functions; or see ``Package.device``.
+        FunctionError: see ``Package.device``.
     """
-    coded = [
-        PythonDevice(each.code, each.functions, dry_run=dry_run)
-        for each in packages
-        if each.code is not None
-    ]
-    joined = JoinedDevice([*coded, device]) if coded else device
-    for package in packages:
-        for function in package.functions:
-            if function.name not in joined.functions:
-                raise DeviceError(
-                    f"nothing carries out {function.name} of {package.name}; put the functions "
-                    f"into {package.folder / CODE_FILE}"
-                )
-    return joined
+    with ExitStack() as opened:
+        own: list[Device] = []
+        for package in packages:
+            if dry_run and (package.code or package.server):
+                own.append(DryDevice(package.functions))
+            elif device := opened.enter_context(package.device()):
+                own.append(device)
+
+        def joined(device: Device) -> Device:
+            both = JoinedDevice([*own, device]) if own else device
+            for package in packages:
+                for function in package.functions:
+                    if function.name not in both.functions:
+                        raise DeviceError(
+                            f"nothing carries out {function.name} of {package.name}; put the "
+                            f"functions into {package.folder / CODE_FILE}"
+                        )
+            return both
+
+        yield joined
 
 
 def check_together(packages: Sequence[Package]) -> None:
@@ -236,7 +272,7 @@ def install(folder: Path, name: str = "") -> Package:
     # A name that begins with a "+" is no package's: what is half copied is never found.
     part = into / f"+{name}-{os.getpid()}"
     try:
-        shutil.copytree(folder, part, ignore=shutil.ignore_patterns("checkpoints", "__pycache__"))
+        shutil.copytree(folder, part, ignore=shutil.ignore_patterns("work", "__pycache__"))
         part.rename(into / name)
     finally:
         shutil.rmtree(part, ignore_errors=True)

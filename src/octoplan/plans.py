@@ -107,13 +107,13 @@ class Ask(_Line):
 class Wait(_Line):
     """The rest of the plan hangs on a result: plan on once it is there."""
 
-    wait: Literal[True] = True
+    wait: Literal[True]
 
 
 class Done(_Line):
     """Nothing is left to do."""
 
-    done: Literal[True] = True
+    done: Literal[True]
 
 
 Line = Step | Cannot | Ask | Wait | Done
@@ -201,7 +201,7 @@ def tell(lines: Iterable[Line], results: Iterable[str], answers: Iterable[str]) 
                 found.append(Told(line.ask, next(said, None)))
             case Cannot():
                 found.append(Told(write_line(line), None))
-            case Wait() | Done():
+            case Wait(wait=True) | Done(done=True):
                 pass
     return found
 
@@ -254,9 +254,9 @@ def write_line(line: Line) -> str:
             return f"cannot: {line.cannot}".rstrip()
         case Ask():
             return f"ask: {line.ask}"
-        case Wait():
+        case Wait(wait=True):
             return "wait"
-        case Done():
+        case Done(done=True):
             return "done"
 
 
@@ -271,9 +271,9 @@ def read_line(text: str) -> tuple[Line | None, str | None]:
     if not text:
         return None, "an empty line"
     if text == "wait":
-        return Wait(), None
+        return Wait(wait=True), None
     if text == "done":
-        return Done(), None
+        return Done(done=True), None
     if text.startswith("cannot:"):
         return Cannot(cannot=text.removeprefix("cannot:")), None
     if text.startswith("ask:"):
@@ -426,6 +426,11 @@ def read_examples(paths: Sequence[str | Path]) -> Iterator[Example]:
             for number, raw in enumerate(text.split("\n"), start=1):
                 if raw.strip():
                     yield _example(raw, f"{path}, line {number}")
+
+
+def write_example(example: Example) -> str:
+    """The example as one line of a data file, without what it leaves open."""
+    return example.model_dump_json(exclude_defaults=True)
 
 
 def _example(raw: str, where: str) -> Example:

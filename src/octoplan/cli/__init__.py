@@ -10,7 +10,7 @@ import sys
 
 # Each module adds its commands to the application, in the order in which --help lists them.
 # ruff: noqa: I001
-from octoplan.cli import requests, runs, models, agents, evaluation  # noqa: F401
+from octoplan.cli import requests, runs, models, agents, teaching, data, evaluation  # noqa: F401
 from octoplan.cli.app import app
 
 

@@ -122,6 +122,8 @@ def evaluate(
     if out is not None and out.exists():
         raise CommandError(f"{out} exists; name another folder, or move it away")
     from octoplan.evaluation import calibration as calibrating
+    from octoplan.evaluation.evaluate import Octoplan
+    from octoplan.evaluation.report import write
     from octoplan.functions import load_function_sets
 
     known = load_function_sets(function_sets)
@@ -135,8 +137,6 @@ def evaluate(
     if server is not None and model is not None:
         subject, named = _large_model(model, server, known)
     else:
-        from octoplan.evaluation.evaluate import Octoplan
-
         with status("loading the models"):
             subject = Octoplan.load(base, planner, action, threads, _PARALLEL)
         named = subject.named
@@ -148,9 +148,11 @@ def evaluate(
     }
     made = _evaluate(subject, examples, _oracles(known, judge, judge_model), about)
     if calibration is not None:
-        _calibrate(made, subject, calibration)
+        assert isinstance(subject, Octoplan)
+        found = subject.calibration(made)
+        calibration.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if out is not None:
-        _write(made, out)
+        write(made, out)
     if as_json:
         typer.echo(write_json(made.model_dump(mode="json"), indent=2))
     else:
@@ -186,6 +188,7 @@ def benchmark(
     from octoplan.evaluation.benchmark import report
     from octoplan.evaluation.benchmark import sample as draw
     from octoplan.functions import load_function_sets
+    from octoplan.plans import write_example
 
     needs("datasketch", "matplotlib", "openai", "rapidfuzz", "scipy", extra="evaluate")
     if (sample is None) != (out is None):
@@ -197,7 +200,7 @@ def benchmark(
     training, _ = examples_of(against or [])
     if sample is not None and out is not None:
         drawn = draw(examples, sample, seed)
-        lines = [f"{example.model_dump_json(exclude_defaults=True)}\n" for example in drawn]
+        lines = [f"{write_example(example)}\n" for example in drawn]
         out.write_text("".join(lines), encoding="utf-8")
         typer.echo(f"wrote {len(drawn)} examples to {out}")
         return
@@ -298,18 +301,9 @@ def _large_model(
 def _oracles(
     functions: "FunctionSet", judge: str | None, judge_model: str | None
 ) -> list["Oracle"]:
-    from octoplan.evaluation.oracles import (
-        CallOracle,
-        LenientOracle,
-        PlanOracle,
-        simulated_execution,
-    )
+    from octoplan.evaluation.oracles import oracles_of
 
-    oracles: list[Oracle] = [PlanOracle(), CallOracle(), LenientOracle(functions)]
-    execution = simulated_execution()
-    with execution.device() as device:
-        if all(function.name in device.functions for function in functions):
-            oracles.append(execution)
+    oracles = oracles_of(functions)
     if judge is not None and judge_model is not None:
         from octoplan.evaluation.judge import Judge
         from octoplan.models.prompted import Endpoint
@@ -336,36 +330,6 @@ def _evaluate(
             about,
             lambda done, total: bar.update(task, completed=done, total=total),
         )
-
-
-def _calibrate(made: "Evaluation", subject: "Subject", path: Path) -> None:
-    from octoplan.confidence import Calibration
-    from octoplan.evaluation.calibration import calibrate
-    from octoplan.evaluation.evaluate import Octoplan, judged
-
-    assert isinstance(subject, Octoplan)
-    found = Calibration(
-        planner=subject.agent.planner.adapter.digest,
-        action=subject.agent.action.adapter.digest,
-        data=f"{made.about['command']}, {made.about['date']}",
-        plan=calibrate(*judged(made.cases, "plan")),
-        call=calibrate(*judged(made.cases, "call")),
-    )
-    path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
-
-
-def _write(made: "Evaluation", out: Path) -> None:
-    from octoplan.evaluation.report import markdown, page
-
-    # All is made before anything is written: half a result would look like a whole one.
-    texts = {
-        "json": made.model_dump_json(indent=1) + "\n",
-        "md": markdown(made),
-        "html": page(made),
-    }
-    out.mkdir(parents=True)
-    for ending, text in texts.items():
-        (out / f"evaluation.{ending}").write_text(text, encoding="utf-8")
 
 
 def _show(made: "Evaluation", out: Path | None) -> None:

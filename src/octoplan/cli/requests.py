@@ -100,7 +100,7 @@ def run(
     from octoplan.batch import Asked, answer_all, read_requests
     from octoplan.devices.simulated import SimulatedDevice
     from octoplan.display import tell_answer
-    from octoplan.packages import device_of
+    from octoplan.packages import devices_of
     from octoplan.plans import PlanError
     from octoplan.run import Run
 
@@ -113,6 +113,7 @@ def run(
     with ExitStack() as opened:
         if dry_run:
             opened.callback(typer.echo, "a dry run: nothing was done", err=True)
+        joined = opened.enter_context(devices_of(models.packages, dry_run))
         records = None if dry_run else opened.enter_context(open_journal(journal))
 
         def begun(query: str) -> "AbstractContextManager[Record | None]":
@@ -126,14 +127,14 @@ def run(
                     raise PlanError("octoplan run begins anew; plan on with octoplan plan")
                 query = asked.query
                 with SimulatedDevice(path, copy=dry_run) as simulated, begun(query) as record:
-                    agent.device = device_of(models.packages, simulated, dry_run)
+                    agent.device = joined(simulated)
                     policy.check(agent.device.functions)
                     return tell_answer(agent.run(query, record, CommandUser(policy, yes, record)))
 
             answer_all(lines, output, answer)
         if request is not None:
             simulated = opened.enter_context(SimulatedDevice(path, copy=dry_run))
-            there = device_of(models.packages, simulated, dry_run)
+            there = joined(simulated)
             policy.check(there.functions)
             agent = opened.enter_context(load_agent(base, models, threads, there, policy))
             record = opened.enter_context(begun(request))

@@ -101,7 +101,7 @@ def resume(
     What is done stays done.
     """
     from octoplan.devices.simulated import SimulatedDevice
-    from octoplan.packages import device_of
+    from octoplan.packages import devices_of
     from octoplan.run import Run
 
     if interrupted not in (None, "again", "done"):
@@ -111,8 +111,11 @@ def resume(
     with open_journal(journal) as records, records.take(number) as record:
         if record.status not in (None, "failed", "declined", "asks"):
             raise CommandError(f"run {number} has ended ({record.status}: {record.message})")
-        with SimulatedDevice(_device_file(record)) as simulated:
-            device = device_of(models.packages, simulated)
+        with (
+            SimulatedDevice(_device_file(record)) as simulated,
+            devices_of(models.packages) as joined,
+        ):
+            device = joined(simulated)
             policy.check(device.functions)
             _settle(record, device, interrupted, as_json)
             with load_agent(base, models, threads, device, policy) as agent:

@@ -23,23 +23,21 @@ class PythonDevice:
     Args:
         path: the file; it runs once, now.
         functions: what can be called there, with the hints of each.
-        dry_run: whether calls are only told, and nothing runs.
 
     Raises:
         FunctionError: the file cannot be run.
         DeviceError: it lacks one of the functions, or has another of that name.
     """
 
-    def __init__(self, path: str | Path, functions: FunctionSet, *, dry_run: bool = False) -> None:
+    def __init__(self, path: str | Path, functions: FunctionSet) -> None:
         self.functions = functions
-        self._dry_run = dry_run
         module = vars(import_file(Path(path)))
         self._run: dict[str, Callable[..., Any]] = {}
         for function in functions:
             code = module.get(function.name)
             if not callable(code):
                 raise DeviceError(f"{path} has no function {function.name}; add it there")
-            if _shape(Function.from_callable(code)) != _shape(function):
+            if shape_of(Function.from_callable(code)) != shape_of(function):
                 raise DeviceError(
                     f"{path}: {function.name} takes other parameters than the agent has learned; "
                     "change them back, or train again"
@@ -50,8 +48,6 @@ class PythonDevice:
         """See ``Device``."""
         if function not in self._run:
             raise DeviceFailure(f"this device has no function {function}")
-        if self._dry_run:
-            return "not done: a dry run"
         try:
             result = self._run[function](**arguments)
         except DeviceFailure:
@@ -67,8 +63,8 @@ class PythonDevice:
         return []
 
 
-def _shape(function: Function) -> dict[str, Any]:
-    """What of its parameters a call depends on."""
+def shape_of(function: Function) -> dict[str, Any]:
+    """What of its parameters a call depends on: all but the descriptions."""
     properties = {
         name: {key: value for key, value in schema.items() if key != "description"}
         for name, schema in function.parameters["properties"].items()

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from octoplan.agent import Agent
-from octoplan.evaluation.calibration import FEWEST, Reliability, reliability
+from octoplan.confidence import Calibration
+from octoplan.evaluation.calibration import FEWEST, Reliability, calibrate, reliability
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
 from octoplan.loading import Folders, load_models
@@ -129,6 +130,16 @@ class Octoplan:
             problems=tuple(run.planning.problems),
             seconds=run.seconds,
             probability={"plan": run.planning.probability, "call": run.probability},
+        )
+
+    def calibration(self, made: "Evaluation") -> Calibration:
+        """How sure these models may be, by an evaluation of them on ``FEWEST`` examples or more."""
+        return Calibration(
+            planner=self.agent.planner.adapter.digest,
+            action=self.agent.action.adapter.digest,
+            data=f"{made.about['command']}, {made.about['date']}",
+            plan=calibrate(*judged(made.cases, "plan")),
+            call=calibrate(*judged(made.cases, "call")),
         )
 
     def calls(self, example: Example) -> list[tuple[Step, Step]]:

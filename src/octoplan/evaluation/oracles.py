@@ -141,3 +141,13 @@ def simulated_execution() -> ExecutionOracle:
 
     now = datetime(2026, 3, 2, 9, 0)
     return ExecutionOracle(lambda: SimulatedDevice(now=now))
+
+
+def oracles_of(functions: FunctionSet) -> list[Oracle]:
+    """The oracles that need nothing but the plans; execution if the simulated device has all."""
+    oracles: list[Oracle] = [PlanOracle(), CallOracle(), LenientOracle(functions)]
+    execution = simulated_execution()
+    with execution.device() as device:
+        if all(function.name in device.functions for function in functions):
+            oracles.append(execution)
+    return oracles

@@ -6,6 +6,7 @@ Both say the same; the page is whole in itself (the pictures are SVG within it).
 import html
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from octoplan.evaluation.evaluate import ALONE, Case, Evaluation
@@ -65,6 +66,19 @@ def markdown(evaluation: Evaluation) -> str:
         parts.append(f"**{case.id}** {_escaped(case.query)}\n\n{_verdicts(case)}\n")
         parts.append("\n".join(f"    {line}" for line in _side_by_side(case)) + "\n")
     return "\n\n".join(parts).replace("\n\n\n", "\n\n") + "\n"
+
+
+def write(evaluation: Evaluation, out: Path) -> None:
+    """Write ``evaluation.json``, ``.md`` and ``.html`` to a new folder."""
+    # All is made before anything is written: half a result would look like a whole one.
+    texts = {
+        "json": evaluation.model_dump_json(indent=1) + "\n",
+        "md": markdown(evaluation),
+        "html": page(evaluation),
+    }
+    out.mkdir(parents=True)
+    for ending, text in texts.items():
+        (out / f"evaluation.{ending}").write_text(text, encoding="utf-8")
 
 
 def page(evaluation: Evaluation) -> str:

@@ -33,7 +33,7 @@ MAX_TOKENS = 4096
 """The most that a model may write for one answer; room for those that think aloud first."""
 
 RETRIES = 3
-"""How often the client sends a request again after a rate limit or a failure of the network."""
+"""How often the client sends a request again where somebody waits for the answer."""
 
 
 class EndpointError(EngineError):
@@ -63,15 +63,23 @@ class Endpoint:
         base_url: the server's address, such as ``http://127.0.0.1:8080/v1``; ``OPENAI_BASE_URL``
             or OpenAI itself where left out.
         api_key: ``OPENAI_API_KEY`` where left out; a server of one's own mostly needs none.
+        retries: how often a request is sent again, each time after a longer pause, after a rate
+            limit or a failure of server or network.
     """
 
-    def __init__(self, model: str, base_url: str | None = None, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        retries: int = RETRIES,
+    ) -> None:
         self.model = model
         self._client = openai.OpenAI(
             base_url=base_url,
             # The client insists on a key, also for servers that want none.
             api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",
-            max_retries=RETRIES,
+            max_retries=retries,
         )
         self._refused: frozenset[str] = frozenset()
         self._answered = False
@@ -82,8 +90,9 @@ class Endpoint:
         answer: type[BaseModel],
         *,
         strict: bool = False,
+        temperature: float = 0,
     ) -> Reply:
-        """Have the model answer by a JSON object, greedily.
+        """Have the model answer by a JSON object.
 
         Parameters that the server refuses (the JSON schema, the temperature, the token limit) are
         left out from then on; so the answer may be any text.
@@ -92,6 +101,7 @@ class Endpoint:
             messages: the conversation so far.
             answer: the form of the JSON object.
             strict: whether the form keeps to what OpenAI's strict mode can enforce.
+            temperature: 0 for the likeliest answer; the higher, the more varied.
 
         Raises:
             EndpointError: the server cannot be reached, refuses the key or lacks the model.
@@ -101,7 +111,7 @@ class Endpoint:
         parameters: dict[str, Any] = {
             "response_format": {"type": "json_schema", "json_schema": form},
             "max_tokens": MAX_TOKENS,
-            "temperature": 0,
+            "temperature": temperature,
         }
         refused = self._refused
         while True:
@@ -171,11 +181,37 @@ def _said(error: BaseException) -> str:
     return one_line(str(error))[:200] or type(error).__name__
 
 
-def write_prompt(name: str, **values: str) -> str:
-    """The prompt in ``prompts/NAME.md``, every ``{{key}}`` of it replaced by its value."""
-    path = Path(__file__).parents[1] / "prompts" / f"{name}.md"
-    # In one pass: a value may hold {{key}} too.
-    return re.sub(r"{{(\w+)}}", lambda found: values[found[1]], path.read_text(encoding="utf-8"))
+class PromptError(EngineError):
+    """A prompt's file that cannot be used; one line that says what to do."""
+
+
+def find_prompt(name: str, folder: Path | None = None) -> Path:
+    """The file of a prompt: in the folder if it is there, else ours."""
+    if folder is not None and not folder.is_dir():
+        raise PromptError(f"there is no folder {folder} with prompts")
+    own = folder / name if folder is not None else None
+    return own if own and own.exists() else Path(__file__).parents[1] / "prompts" / name
+
+
+def write_prompt(name: str, folder: Path | None = None, /, **values: str) -> str:
+    """The prompt in ``NAME.md``, every ``{{key}}`` of it replaced by its value.
+
+    Raises:
+        PromptError: it cannot be read, or holds a key that has no value.
+    """
+    path = find_prompt(f"{name}.md", folder)
+
+    def value(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            known = ", ".join(f"{{{{{key}}}}}" for key in values)
+            raise PromptError(f"{path}: there is no {found[0]}; there are {known}")
+        return values[found[1]]
+
+    try:
+        # In one pass: a value may hold {{key}} too.
+        return re.sub(r"{{(\w+)}}", value, path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{path} is not UTF-8 text: save it as UTF-8") from error
 
 
 def describe(functions: FunctionSet) -> str:

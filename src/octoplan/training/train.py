@@ -16,6 +16,7 @@ import os
 import platform
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.optimizers import create_loraplus_optimizer
 from pydantic import BaseModel, Field, model_validator
-from transformers import TrainerCallback, set_seed
+from transformers import PrinterCallback, TrainerCallback, set_seed
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from octoplan.data.augment import variations
@@ -34,12 +35,12 @@ from octoplan.data.held_out import without_held_out
 from octoplan.functions import FunctionSet
 from octoplan.models.adapters import MODEL_FILE, Adapter, Symbol, planner_prompt
 from octoplan.models.bases import DEFAULT_BASE, Base, find_base
-from octoplan.plans import Example, Line, Step, write_plan
-from octoplan.routing import add_counts, count_words
+from octoplan.plans import Example, Line, write_plan
 from octoplan.training import encode
 from octoplan.training.base import load_base
 from octoplan.training.card import model_card
 from octoplan.training.export import check_architecture, model_to_gguf, write_adapter
+from octoplan.training.knowledge import knowledge, load_start, symbols_of
 
 Progress = Callable[[int, int, str], None]
 """Told of training as it goes: steps done, steps in all, and what is happening."""
@@ -57,8 +58,8 @@ class Settings(BaseModel):
     The cards of the adapters that ship say how those were made.
 
     Attributes:
-        start: the folder of an adapter to train on from, with its rank, alpha and functional
-            tokens; a new adapter where left out.
+        start: the folder of an adapter to train on from, with its rank and alpha; it may be of
+            other functions. A new adapter where left out.
         variant: how LoRA is scaled or optimised: plain; rsLoRA (arXiv 2312.03732), by alpha over
             the rank's root; LoRA+ (arXiv 2402.12354), with a rate 16 times as high for B; FFA-LoRA
             (arXiv 2403.12313), with A as it was drawn, so that adapters of one seed share it and
@@ -180,13 +181,14 @@ def train(
     set_seed(settings.seed)
     base = find_base(settings.base)
     examples, left_out = without_held_out(examples, validation)
-    start = _start(settings, base, functions)
+    start = load_start(settings.start, settings.role, base) if settings.start else None
     model, tokenizer, settings = _model(settings, base, start)
     template = encode.planner_template(tokenizer)
     symbols: dict[str, Symbol] = {}
     if settings.role == "action":
         beside = [Adapter.load(folder, "action") for folder in settings.beside]
-        symbols = _symbols(start, beside, examples, functions, model, tokenizer)
+        embedding = model.get_input_embeddings().weight.detach()
+        symbols = symbols_of(functions, examples, start, beside, tokenizer, embedding)
 
     def rows(some: list[Example]) -> list[encode.Row]:
         if settings.role == "planner":
@@ -215,7 +217,11 @@ def train(
         )
     started = time.monotonic()
     checkpoint = _last_checkpoint(checkpoints)
-    result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.remove_callback(PrinterCallback)  # whoever called shows the progress
+    with warnings.catch_warnings():
+        # For each checkpoint PEFT would look for the base on the hub, where it need not be.
+        warnings.filterwarnings("ignore", module="peft")
+        result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     card = {
         "settings": settings.model_dump(),
         "provenance": provenance,
@@ -230,39 +236,21 @@ def train(
         "losses": _losses(trainer, settings.epochs),
     }
     _write(trainer, out, base, settings.method == "full")
-    adapter = _adapter(settings, base, template, functions, symbols, start, examples)
+    adapter = Adapter(
+        role=settings.role,
+        base=base.name,
+        base_digest=base.digest,
+        whole=settings.method == "full",
+        template=template if settings.role == "planner" else "",
+        functions=functions,
+        symbols=symbols,
+        **knowledge(settings.role, functions, examples, start),
+    )
     adapter.save(out)
     (out / "training.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
     (out / "README.md").write_text(model_card(adapter, card), encoding="utf-8")
     shutil.rmtree(checkpoints, ignore_errors=True)
     return card
-
-
-def _adapter(
-    settings: Settings,
-    base: Base,
-    template: str,
-    functions: FunctionSet,
-    symbols: dict[str, Symbol],
-    start: Adapter | None,
-    examples: Sequence[Example],
-) -> Adapter:
-    """What running the trained adapter needs to know."""
-    planner = settings.role == "planner"
-    learned_on = any(example.branches for example in examples)
-    return Adapter(
-        role=settings.role,
-        base=base.name,
-        base_digest=base.digest,
-        whole=settings.method == "full",
-        template=template if planner else "",
-        plans_on=planner and (learned_on or (start is not None and start.plans_on)),
-        words=_words(start, examples) if planner else (),
-        word_counts=_word_counts(start, examples, planner),
-        functions=functions,
-        symbols=symbols,
-        links={} if planner else _links(start, examples),
-    )
 
 
 def _imitating(
@@ -361,66 +349,6 @@ def _losses(trainer: SFTTrainer | DPOTrainer, epochs: int) -> list[dict[str, flo
         | {k: entry[k] for k in ("loss", "eval_loss") if k in entry}
         for entry in trainer.state.log_history
     ]
-
-
-def _symbols(
-    start: Adapter | None,
-    beside: list[Adapter],
-    examples: list[Example],
-    functions: FunctionSet,
-    model: Any,
-    tokenizer: Any,
-) -> dict[str, Symbol]:
-    """The functional tokens: those of the adapter to train on from, or newly chosen ones."""
-    if start is not None:
-        return {function.name: start.symbols[function.name] for function in functions}
-    texts = [
-        "\n".join([e.query, write_plan(e.steps), *(write_plan(b.steps) for b in e.branches)])
-        for e in examples
-    ]
-    embedding = model.get_input_embeddings().weight.detach()
-    taken = [symbol.token for adapter in beside for symbol in adapter.symbols.values()]
-    return encode.choose_symbols(functions, texts, tokenizer, embedding, taken)
-
-
-def _words(start: Adapter | None, examples: Sequence[Example]) -> tuple[str, ...]:
-    """The planner's words, with those of the adapter that it was trained on from."""
-    known = start.words if start else ()
-    return tuple(sorted({*known, *encode.plan_words(examples)}))
-
-
-def _word_counts(
-    start: Adapter | None, examples: Sequence[Example], planner: bool
-) -> dict[str, int]:
-    """The words of the requests or steps, counted, with what the start was trained on."""
-    plans = (plan for e in examples for plan in (e.steps, *(b.steps for b in e.branches)))
-    steps = (line.text for plan in plans for line in plan if isinstance(line, Step))
-    counts = count_words((e.query for e in examples) if planner else steps)
-    return add_counts([start.word_counts, counts] if start else [counts])
-
-
-def _links(start: Adapter | None, examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
-    """What results stood where, with what the adapter that it was trained on from knows."""
-    found = encode.links(examples)
-    for name, functions in (start.links if start else {}).items():
-        found[name] = tuple(sorted({*functions, *found.get(name, ())}))
-    return dict(sorted(found.items()))
-
-
-def _start(settings: Settings, base: Base, functions: FunctionSet) -> Adapter | None:
-    """The adapter to train on from; it must fit the base and know the functions."""
-    if settings.start is None:
-        return None
-    start = Adapter.load(settings.start, settings.role)
-    if start.whole:
-        raise ValueError(f"{start.folder} is a whole model; give the folder of a LoRA adapter")
-    start.check(base)
-    for function in functions:
-        if function.name not in start.functions:
-            raise ValueError(
-                f"the adapter {start.folder} does not know {function.name}; train a new one instead"
-            )
-    return start
 
 
 def _with_adapter(model: Any, settings: Settings, start: Adapter | None) -> Any:

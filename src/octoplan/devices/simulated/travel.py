@@ -70,7 +70,7 @@ class Travel:
         factor = {"economy": 1, "premium economy": 1.6, "business": 3.2, "first": 5}[cabin]
         one = int(fare[1].replace(",", "")) if fare else between(60, 620, "fare", what)
         price = round(one * factor) * passengers
-        leaves = re.search(r"\b(\d\d):(\d\d)\b", first)
+        leaves = re.search(r"\b([01]\d|2[0-3]):([0-5]\d)\b", first)
         start = self._store.now + timedelta(days=7)
         if leaves:
             day = re.search(r"\w{3} \d{1,2} \w{3}", first)

@@ -1,0 +1,124 @@
+"""The command around data: ``octoplan validate``.
+
+octoplan validate drafts.jsonl --functions my_functions.py --out data --against held_out.jsonl
+"""
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from octoplan.cli.app import AsJson, app, examples_of, needs, status
+
+if TYPE_CHECKING:
+    from octoplan.data.validate import Unreadable, Validated
+    from octoplan.functions import FunctionSet
+    from octoplan.plans import Example
+
+
+@app.command(
+    no_args_is_help=True,
+    epilog="[b]Example:[/] octoplan validate drafts.jsonl --functions my_functions.py --out data "
+    "--against held_out.jsonl",
+)
+def validate(
+    drafts: Annotated[
+        list[Path], typer.Argument(metavar="FILE|DIR", help="What a teacher or a person wrote.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where what is kept goes; a new or empty folder.")
+    ],
+    function_sets: Annotated[
+        str, typer.Option("--functions", metavar="all|NAME|FILE", help="The functions there are.")
+    ] = "all",
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Held-out data, which nothing may be nearly the same as; may be given again.",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Let a large model behind this OpenAI-compatible endpoint judge each example; "
+            "the key is read from OPENAI_API_KEY.",
+        ),
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check examples before anything is trained on them, and mend what is certain.
+
+    What is kept, what is rejected and why, and a data card go to --out. Exit code 1 when nothing is
+    kept.
+    """
+    from octoplan.display import write_json
+    from octoplan.functions import load_function_sets
+
+    needs("datasketch", "matplotlib", "openai", "rapidfuzz", extra="evaluate")
+    if (judge is None) != (judge_model is None):
+        raise typer.BadParameter("--judge goes with --judge-model")
+    from octoplan.data.card import check_vacant, summary, write
+    from octoplan.data.validate import read_drafts
+
+    check_vacant(out)
+    known = load_function_sets(function_sets)
+    held_out, files = examples_of(against or [])
+    read = read_drafts(drafts)
+    about: dict[str, Any] = {
+        "command": shlex.join(["octoplan", *sys.argv[1:]]),
+        "data": _files(drafts),
+    }
+    if against:
+        about["held out"] = files
+    if judge_model:
+        about["judge"] = f"{judge_model} at {judge}, prompts/valid.md"
+    found = _validated(read, known, held_out, judge, judge_model)
+    with status("describing"):
+        counts = write(found, known, out, about)
+    typer.echo(write_json(counts.model_dump(), indent=2) if as_json else summary(counts))
+    if not counts.kept:
+        raise typer.Exit(1)
+
+
+def _validated(
+    drafts: "Sequence[Example | Unreadable]",
+    functions: "FunctionSet",
+    held_out: "Sequence[Example]",
+    url: str | None,
+    model: str | None,
+) -> "Validated":
+    """Validate, with a progress bar."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from octoplan.data.validate import validate as check
+    from octoplan.evaluation.judge import ExampleJudge
+    from octoplan.models.prompted import Endpoint
+
+    judge = ExampleJudge(Endpoint(model, url), functions) if model else None
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_interactive) as bar:
+        task = bar.add_task("checking", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        return check(drafts, functions, held_out, judge, show)
+
+
+def _files(paths: "Sequence[Path]") -> dict[str, Any]:
+    """What each file is, for the data card."""
+    found: dict[str, Any] = {}
+    for given in paths:
+        for path in sorted(given.glob("*.jsonl")) if given.is_dir() else [given]:
+            content = path.read_bytes()
+            lines = sum(1 for line in content.split(b"\n") if line.strip())
+            found[str(path)] = {"sha256": hashlib.sha256(content).hexdigest(), "lines": lines}
+    return found
