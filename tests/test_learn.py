@@ -13,10 +13,9 @@ from typer.testing import CliRunner, Result
 from octoplan.cli import app
 from octoplan.learn import settings_for
 from octoplan.packages import Package
-from octoplan.plans import read_examples
 
 TUTORIAL = Path(__file__).parents[1] / "tutorial"
-BOOKS = TUTORIAL / "books.py"
+BOOKS, EXAMPLES = TUTORIAL / "books.py", TUTORIAL / "books.jsonl"
 
 
 def invoke(*arguments: object) -> Result:
@@ -30,7 +29,7 @@ def error(result: Result) -> str:
 
 
 def taught(out: Path, *more: object) -> Result:
-    return invoke("learn", BOOKS, "--data", TUTORIAL / "train.jsonl", "-o", out, *more)
+    return invoke("learn", BOOKS, "--data", EXAMPLES, "-o", out, *more)
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -41,16 +40,16 @@ def times(folder: Path) -> dict[str, int]:
 
 def test_how_long_is_learned_depends_on_the_data_and_where_it_starts_on_the_base() -> None:
     few, many = (settings_for("planner", "smollm2-135m", count) for count in (100, 10_000))
-    assert (few.epochs, many.epochs) == (12, 2)
+    assert few.epochs > many.epochs == 2
     assert few.start is not None and few.start.endswith("planner")
 
 
 def test_what_cannot_be_learned_is_said(tmp_path: Path) -> None:
     assert "give a teacher" in invoke("learn", BOOKS, "-o", tmp_path / "a").output
-    both = invoke("learn", BOOKS, BOOKS, "--data", TUTORIAL / "train.jsonl", "-o", tmp_path / "a")
+    both = invoke("learn", BOOKS, BOOKS, "--data", EXAMPLES, "-o", tmp_path / "a")
     assert "a package has one Python file" in error(both)
     few = tmp_path / "few.jsonl"
-    lines = (TUTORIAL / "train.jsonl").read_text("utf-8").splitlines(keepends=True)
+    lines = EXAMPLES.read_text("utf-8").splitlines(keepends=True)
     few.write_text("".join(lines[:40]), "utf-8")
     told = error(invoke("learn", BOOKS, "--data", few, "-o", tmp_path / "b"))
     assert "examples are too few to learn from" in told
@@ -92,15 +91,15 @@ def test_a_teacher_s_examples_become_an_agent_and_nothing_is_done_twice(
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As its page has it: 150 examples, and an agent that gets 27 of 30 held-out requests right."""
+    """As its page has it: an agent that gets 9 of 10 held-out requests right."""
     monkeypatch.setenv("BOOKS", str(tmp_path / "books.json"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     out = tmp_path / "books"
-    result = taught(out, "--held-out", TUTORIAL / "held_out.jsonl")
+    result = taught(out)
     assert result.exit_code == 0, result.output
     figures = json.loads((out / "evaluation/evaluation.json").read_text("utf-8"))["figures"]["all"]
-    assert figures["call"]["n"] == 30
-    assert figures["call"]["right"] >= 27
+    assert figures["call"]["n"] == 40
+    assert figures["call"]["right"] >= 36
     moved = tmp_path / "elsewhere" / "books"
     shutil.copytree(out, moved, ignore=shutil.ignore_patterns("work"))
     shutil.rmtree(out)
@@ -111,11 +110,3 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both = invoke("run", "--json", "--yes", "add Emma by Jane Austen to my reading list")
     assert json.loads(both.stdout)["status"] == "done", both.output
     assert "Emma" in json.loads((tmp_path / "books.json").read_text("utf-8"))
-
-
-def test_the_tutorial_s_data_are_apart() -> None:
-    training, held_out = (
-        list(read_examples([TUTORIAL / f"{name}.jsonl"])) for name in ("train", "held_out")
-    )
-    assert (len(training), len(held_out)) == (150, 30)
-    assert not {e.query.lower() for e in training} & {e.query.lower() for e in held_out}

@@ -16,7 +16,6 @@ from test_prompted import completion, scripted
 
 from octoplan.data.card import count, summary, write
 from octoplan.data.validate import (
-    ExampleJudge,
     Rejected,
     Unreadable,
     Validated,
@@ -25,6 +24,7 @@ from octoplan.data.validate import (
     read_drafts,
     validate,
 )
+from octoplan.evaluation.judge import ExampleJudge
 from octoplan.evaluation.oracles import Verdict
 from octoplan.functions import FunctionSet, load_function_sets
 from octoplan.models import bases

@@ -40,7 +40,7 @@ _ROLES: tuple[Role, ...] = ("planner", "action")
 HELD_OUT, FEWEST_HELD_OUT, MOST_HELD_OUT = 0.1, 30, 300
 """The share of the examples that is held out, and the bounds of their number."""
 
-SEEN = 4000
+SEEN = 1500
 """So many examples are learned from, repeated where there are fewer, twelve times at most."""
 
 
