@@ -92,6 +92,8 @@ def step(function: dict[str, Any], value: str) -> dict[str, Any]:
 
 def answer(prompt: str, mood: Mood) -> str:
     """What the teacher writes in a mood."""
+    if '{"n"' not in prompt:  # it is asked to judge
+        return json.dumps({"reason": "as it should be", "valid": True})
     found = examples(prompt)
     match mood:
         case "broken":

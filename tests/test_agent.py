@@ -78,11 +78,10 @@ def test_what_hangs_on_a_result_is_planned_once_it_is_there(agent):
 
 
 def test_the_rest_of_a_plan_is_planned_from_an_answer(agent):
-    plan = agent.plan("text Ngozi").planning.lines
-    branch = Branch(answers=("I am running late",), steps=())
-    rest = agent.plan("text Ngozi", plan, branch)
-    assert [step.function for step in rest.steps] == ["send_text_message"]
-    assert rest.steps[0].arguments == {"contact_name": "Ngozi", "message": "I am running late"}
+    plan = agent.plan("set a timer").planning.lines
+    rest = agent.plan("set a timer", plan, Branch(answers=("10 minutes",), steps=()))
+    assert [step.function for step in rest.steps] == ["set_timer_alarm"]
+    assert rest.steps[0].arguments == {"time": "10 minutes"}
 
 
 @pytest.mark.parametrize(

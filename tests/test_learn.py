@@ -1,7 +1,5 @@
-"""Teaching an agent functions of one's own: the whole way, on a tiny model and on the real one."""
+"""Teaching an agent functions of one's own: the whole way, on a tiny model."""
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +58,18 @@ def test_what_cannot_be_learned_is_said(tmp_path: Path) -> None:
 def test_a_teacher_s_examples_become_an_agent_and_nothing_is_done_twice(
     tiny: Any,  # noqa: F811
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("octoplan.learn.SEEN", 100)
     out = tmp_path / "agent"
     base = tiny("llama")
-    with teacher("well", "unknown function", "twice") as server:
+    with teacher("well", "well", "well", "unknown function", "twice") as server:
 
         def learned(examples: int) -> Result:
             options = ["--teacher", server.url, "--model", "m", "--examples", examples]
             return invoke("learn", BOOKS, *options, "-o", out, "--base", base, "--no-evaluate")
 
-        result = learned(120)
+        result = learned(200)
         assert result.exit_code == 0, result.output
         package = Package.load(out)
         assert {f.name for f in package.functions} >= {"add_book", "find_books"}
@@ -78,35 +78,8 @@ def test_a_teacher_s_examples_become_an_agent_and_nothing_is_done_twice(
         assert "fly" in rejected and "same request" in rejected
         assert "It was not evaluated." in (out / "README.md").read_text("utf-8")
         asked, before = len(server.asked), times(out / "work")
-        assert learned(120).exit_code == 0
+        assert learned(200).exit_code == 0
         assert len(server.asked) == asked
         after = times(out / "work")
         changed = {name for name in after if after[name] != before.get(name)}
         assert {name.partition("/")[0] for name in changed} <= {"drafts.jsonl", "drafts.jsonl.db"}
-        assert learned(180).exit_code == 0
-        assert len(server.asked) > asked
-        assert times(out / "work")["planner/octoplan.json"] > after["planner/octoplan.json"]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As its page has it: an agent that gets 9 of 10 held-out requests right."""
-    monkeypatch.setenv("BOOKS", str(tmp_path / "books.json"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    out = tmp_path / "books"
-    result = taught(out)
-    assert result.exit_code == 0, result.output
-    figures = json.loads((out / "evaluation/evaluation.json").read_text("utf-8"))["figures"]["all"]
-    assert figures["call"]["n"] == 40
-    assert figures["call"]["right"] >= 36
-    moved = tmp_path / "elsewhere" / "books"
-    shutil.copytree(out, moved, ignore=shutil.ignore_patterns("work"))
-    shutil.rmtree(out)
-    run = invoke("run", "--agent", moved, "--json", "--yes", "add Dune by Frank Herbert to my list")
-    assert json.loads(run.stdout)["status"] == "done", run.output
-    assert json.loads((tmp_path / "books.json").read_text("utf-8"))["Dune"]
-    assert invoke("agents", "add", moved).exit_code == 0
-    both = invoke("run", "--json", "--yes", "add Emma by Jane Austen to my reading list")
-    assert json.loads(both.stdout)["status"] == "done", both.output
-    assert "Emma" in json.loads((tmp_path / "books.json").read_text("utf-8"))

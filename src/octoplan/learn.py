@@ -127,6 +127,10 @@ def _examples(lesson: Lesson, told: Callable[[str, int, int], None]) -> list[Exa
         about = {"command": lesson.command, "data": _files(lesson.data)}
         write_validated(found, lesson.functions, place, about)
         _made(place, key)
+    if not (place / "kept.jsonl").stat().st_size:
+        raise LearnError(
+            f"none of the examples can be learned from; {place / 'rejected.jsonl'} says why"
+        )
     return list(read_examples([place / "kept.jsonl"]))
 
 

@@ -7,6 +7,7 @@ Functions, pairs of functions and places in the plan come up equally often; who 
 what varies.
 """
 
+import calendar
 import json
 import random
 import tomllib
@@ -173,8 +174,8 @@ def _values(faker: Faker, rng: random.Random) -> tuple[str, ...]:
         faker.company,
         faker.street_name,
         faker.color_name,
-        lambda: faker.date_object().strftime("%A the %d of %B"),
-        lambda: faker.time("%H:%M"),
+        lambda: f"{calendar.day_name[rng.randrange(7)]} the {rng.randint(1, 28)}",
+        lambda: f"{rng.randrange(24)}:{rng.randrange(60):02}",
         lambda: str(rng.randint(2, 99)),
         lambda: f"{rng.randint(1, 90)} minutes",
         lambda: faker.bothify("??-###").upper(),
