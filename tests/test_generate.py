@@ -247,31 +247,28 @@ def test_killed_twenty_times_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     out = tmp_path / "drafts.jsonl"
     rng = random.Random(0)
     with teacher("slow", "well", 500, "broken", "slow", "drops", seconds=0.05) as server:
-        options = ["--teacher", server.url, "--model", "m", "--out", str(out), "--examples", "400"]
+        options = ["--teacher", server.url, "--model", "m", "--out", str(out), "--examples"]
         command = [sys.executable, "-m", "octoplan.cli", "generate", "smart_home", *options]
         kept: dict[int, str] = {}
-        kills = 0
-        while kills < 20:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        for _ in range(20):
+            process = subprocess.Popen([*command, "99999"], stdout=subprocess.DEVNULL)
             before = len(server.answered)
             while len(server.answered) < before + 2 and process.poll() is None:
                 time.sleep(0.002)
             time.sleep(rng.random() * 0.1)
-            if process.poll() is not None:
-                break
+            assert process.poll() is None
             process.send_signal(signal.SIGKILL)
             process.wait()
-            kills += 1
             now = answers(out)
             assert kept.items() <= now.items()
             kept = now
             if out.exists():
                 assert all(json.loads(line) for line in out.read_text("utf-8").splitlines())
-        assert kills == 20
-        done = subprocess.run(command, capture_output=True, text=True)
+        wanted = BATCH * len(kept) + 50
+        done = subprocess.run([*command, str(wanted)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     examples = list(read_examples([out]))
-    assert len(examples) >= 400
+    assert len(examples) >= wanted
     assert len({example.id for example in examples}) == len(examples)
     final = answers(out)
     assert kept.items() <= final.items()
