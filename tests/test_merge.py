@@ -123,7 +123,7 @@ def test_action_models_with_one_token_for_two_functions_are_not_merged(tmp_path:
 
 
 def test_a_search_leaves_the_best(parts: list[Path], tmp_path: Path) -> None:
-    examples = list(read_examples([DATA / "android_b.jsonl"]))[:6]
+    examples = list(read_examples([DATA / "android_b.jsonl"]))[:2]
     tried = list(search(parts, tmp_path / "best", examples))
     assert {each.method for each in tried} >= {"linear", "cat", "svd", "ties", "dare_ties"}
     best = max(each.right.right for each in tried)

@@ -408,21 +408,21 @@ def test_an_interrupted_training_goes_on_where_it_was(
     seen: list[int] = []
 
     def interrupt(done: int, total: int, text: str) -> None:
-        assert total == 26  # twelve steps an epoch, and two of joined requests
+        assert total == 28  # twelve steps an epoch, one of joined requests, one of steps alone
         if done == 8:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fit(settings, examples, tmp_path, progress=interrupt)
     checkpoints = tmp_path / "checkpoints"
-    assert [path.name for path in checkpoints.glob("checkpoint-*")] == ["checkpoint-6"]
+    assert [path.name for path in checkpoints.glob("checkpoint-*")] == ["checkpoint-7"]
     # One that was being written when the power failed has no trainer's state yet.
-    shutil.copytree(checkpoints / "checkpoint-6", checkpoints / "checkpoint-12")
+    shutil.copytree(checkpoints / "checkpoint-7", checkpoints / "checkpoint-12")
     (checkpoints / "checkpoint-12" / "trainer_state.json").unlink()
 
     record = fit(settings, examples, tmp_path, progress=lambda done, *_: seen.append(done))
-    assert seen == list(range(7, 27))
-    assert record["resumed_after"] == 6
+    assert seen == list(range(8, 29))
+    assert record["resumed_after"] == 7
     assert {path.name for path in tmp_path.iterdir()} == ADAPTER_FILES
 
 
@@ -580,8 +580,9 @@ def test_training_goes_on_to_other_functions(
     fit(first, examples[:8], tmp_path / "first")
     one = Adapter.load(tmp_path / "first", "action")
     travel = load_function_set("travel")
-    functions = FunctionSet(name="mine", functions=(KNOWN["set_wifi"], *travel))
-    step = Step(text="Find flights to Oslo", function="search_flights")
+    renamed = [f.model_copy(update={"name": f"my_{f.name}"}) for f in travel]
+    functions = FunctionSet(name="mine", functions=(KNOWN["set_wifi"], *renamed))
+    step = Step(text="Find flights to Oslo", function="my_search_flights")
     step = step.model_copy(update={"arguments": {"destination": "Oslo"}})
     learned = [Example(id="a", domains=("travel",), query="flights to Oslo?", steps=(step,))]
     more = first.model_copy(update={"start": str(tmp_path / "first")})

@@ -292,7 +292,7 @@ def test_what_is_wrong_is_said(bad: Example, fault: str) -> None:
 def test_what_a_result_or_an_answer_says_may_be_used_in_its_branch() -> None:
     call = step("Call Mia", "make_phone_call", recipient="Mia")
     drafted = example("look at it and call her", WEATHER, WAIT, id="a")
-    assert len(faults(drafted, KNOWN)) == 2
+    assert len(faults(drafted, KNOWN)) == 1
     branch = Branch(results={1: "Mia says: rain in Cork"}, steps=(call,))
     found = faults(drafted.model_copy(update={"branches": (branch,)}), KNOWN)
     assert len(found) == 1 and "cork" in found[0]
