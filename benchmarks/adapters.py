@@ -92,8 +92,9 @@ def adding() -> float:
     seconds = []
     for _ in range(5):
         with tempfile.TemporaryDirectory() as data:
-            command = [sys.executable, "-m", "octoplan.cli", "agents", "add"]
-            command += [str(shipped_adapter("planner").parent), "--name", "mine"]
+            package = Path(data) / "mine"
+            shutil.copytree(shipped_adapter("planner").parent, package)
+            command = [sys.executable, "-m", "octoplan.cli", "agents", "add", str(package)]
             started = time.perf_counter()
             subprocess.run(command, env=os.environ | {"XDG_DATA_HOME": data}, check=True)
             seconds.append(time.perf_counter() - started)

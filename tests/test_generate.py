@@ -185,6 +185,7 @@ def test_an_order_left_unanswered_is_asked_for_next_time(tmp_path: Path) -> None
     assert ids == sorted(ids) and ids[0] == "drafts-00000-1"
 
 
+@pytest.mark.slow
 def test_a_teacher_that_is_of_no_use_is_not_asked_for_ever(tmp_path: Path) -> None:
     with teacher("refuses") as server:
         message = error(generated(server.url, tmp_path / "a.jsonl"))

@@ -30,7 +30,7 @@ from octoplan.functions import FunctionSet
 from octoplan.models.adapters import Adapter, AdapterError, shipped_adapter
 from octoplan.models.bases import DEFAULT_BASE, find_base
 from octoplan.packages import CODE_FILE, SERVER_FILE, Package
-from octoplan.plans import Example, read_examples
+from octoplan.plans import Example, fingerprint, read_examples
 from octoplan.training.train import Settings, train
 
 Role = Literal["planner", "action"]
@@ -84,12 +84,12 @@ class Lesson:
 
 
 def learn(
-    lesson: Lesson, told: Callable[[str, int, int], None] = lambda *_: None
+    lesson: Lesson, told: Callable[[int, int, str], None] = lambda *_: None
 ) -> Evaluation | None:
     """Make an agent package; what it scores on held-out examples, if that was not left out.
 
     Args:
-        told: the stage that is under way, what is done of it, and of how much.
+        told: what is done, of how much, and which stage it is.
 
     Raises:
         LearnError: there is too little to learn from.
@@ -106,22 +106,21 @@ def learn(
 # ---------------------------------------------------------------- data
 
 
-def _examples(lesson: Lesson, told: Callable[[str, int, int], None]) -> list[Example]:
+def _examples(lesson: Lesson, told: Callable[[int, int, str], None]) -> list[Example]:
     """The examples that are fit to learn from."""
     if not lesson.validate:
         return list(read_examples(lesson.data))
     place = lesson.work / "validated"
     held_out = list(read_examples([lesson.held_out])) if lesson.held_out else []
-    key = _key(
-        lesson.functions.digest, lesson.judge is not None, *map(_digest, lesson.data), held_out
-    )
+    data = fingerprint(lesson.data)
+    key = _key(lesson.functions.digest, lesson.judge is not None, data, held_out)
     if not _is_made(place, key):
         found = validate(
             read_drafts(lesson.data),
             lesson.functions,
             held_out,
             lesson.judge,
-            lambda done, total, what: told(what, done, total),
+            told,
         )
         shutil.rmtree(place, ignore_errors=True)
         about = {"command": lesson.command, "data": _files(lesson.data)}
@@ -176,7 +175,7 @@ def _trained(
     role: Role,
     training: list[Example],
     held_out: list[Example],
-    told: Callable[[str, int, int], None],
+    told: Callable[[int, int, str], None],
 ) -> Path:
     """The folder of the trained adapter."""
     place = lesson.work / role
@@ -194,7 +193,7 @@ def _trained(
             held_out,
             lesson.functions,
             place,
-            lambda done, total, _: told(f"training the {role} model", done, total),
+            lambda done, total, _: told(done, total, f"training the {role} model"),
             {"command": lesson.command, "data": _files(lesson.data)},
             measure_loss=False,
         )
@@ -210,7 +209,7 @@ def _evaluated(
     lesson: Lesson,
     adapters: Mapping[Role, Path],
     held_out: list[Example],
-    told: Callable[[str, int, int], None],
+    told: Callable[[int, int, str], None],
 ) -> Evaluation:
     """What the two score on the held-out examples."""
     place = lesson.work / "evaluation"
@@ -230,7 +229,7 @@ def _evaluated(
         held_out,
         oracles_of(lesson.functions),
         about,
-        lambda done, total: told("evaluating", done, total),
+        lambda done, total: told(done, total, "evaluating"),
     )
     shutil.rmtree(place, ignore_errors=True)
     write_evaluation(made, place)
@@ -316,13 +315,6 @@ def _key(*things: Any) -> str:
     return hashlib.sha256(json.dumps(things, default=plain, sort_keys=True).encode()).hexdigest()
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _files(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """The data's files, as cards tell them: by name, not by where they are on this machine."""
-    return {
-        path.name: {"sha256": _digest(path), "examples": path.read_bytes().count(b"\n")}
-        for path in paths
-    }
+    return {Path(path).name: file for path, file in fingerprint(paths).items()}

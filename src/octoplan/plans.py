@@ -15,9 +15,10 @@ of the schema, then the optional ones that are given, each after its name:
 Reading model output never raises: what is wrong with it is said in a list of problems.
 """
 
+import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -405,27 +406,50 @@ def read_call(text: str, functions: Mapping[str, Function]) -> CallReading:
 # ---------------------------------------------------------------- files of examples
 
 
-def read_examples(paths: Sequence[str | Path]) -> Iterator[Example]:
-    """Read data files (JSON Lines; a folder stands for the ``*.jsonl`` files in it).
+def data_files(paths: Iterable[str | Path]) -> Iterator[Path]:
+    """Data files: a folder stands for the ``*.jsonl`` files in it.
 
     Raises:
-        PlanError: a file is missing or empty, or a line of it is not an example; names the line.
+        PlanError: a folder holds none.
     """
     for given in map(Path, paths):
         files = sorted(given.glob("*.jsonl")) if given.is_dir() else [given]
         if not files:
             raise PlanError(f"{given} holds no .jsonl file; name a data file or a folder of them")
-        for path in files:
-            try:
-                text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise PlanError(f"cannot read {path}: {error}") from error
-            if not text.strip():
-                raise PlanError(f"{path} is empty; name a file that holds examples")
-            # Not splitlines, which divides at U+2028 and its like: JSON strings may hold those.
-            for number, raw in enumerate(text.split("\n"), start=1):
-                if raw.strip():
-                    yield _example(raw, f"{path}, line {number}")
+        yield from files
+
+
+def fingerprint(paths: Iterable[str | Path]) -> dict[str, dict[str, Any]]:
+    """What each data file is, as cards and results tell it: SHA-256 in hex, and how many examples.
+
+    Raises:
+        PlanError, OSError: a folder holds no data file, or a file cannot be read.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in data_files(paths):
+        content = path.read_bytes()
+        examples = sum(1 for line in content.split(b"\n") if line.strip())
+        found[str(path)] = {"sha256": hashlib.sha256(content).hexdigest(), "examples": examples}
+    return found
+
+
+def read_examples(paths: Iterable[str | Path]) -> Iterator[Example]:
+    """Read data files (JSON Lines; a folder stands for the ``*.jsonl`` files in it).
+
+    Raises:
+        PlanError: a file is missing or empty, or a line of it is not an example; names the line.
+    """
+    for path in data_files(paths):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlanError(f"cannot read {path}: {error}") from error
+        if not text.strip():
+            raise PlanError(f"{path} is empty; name a file that holds examples")
+        # Not splitlines, which divides at U+2028 and its like: JSON strings may hold those.
+        for number, raw in enumerate(text.split("\n"), start=1):
+            if raw.strip():
+                yield _example(raw, f"{path}, line {number}")
 
 
 def write_example(example: Example) -> str:

@@ -4,8 +4,8 @@ What a user can mend ends in one line on stderr and exit code 2; a request that 
 in exit code 1; Ctrl-C in 130. Only what a command needs is imported, when it runs.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
@@ -218,19 +218,31 @@ def status(text: str) -> Any:
     return Console(stderr=True).status(text)
 
 
+@contextmanager
+def progress_bar(text: str) -> Iterator[Callable[..., None]]:
+    """A bar on stderr, where that is a terminal; yields ``show(done, total, text)``.
+
+    Args:
+        text: what is under way at first.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_interactive) as bar:
+        task = bar.add_task(text, total=None)
+
+        def show(done: int, total: int, text: str = text) -> None:
+            bar.update(task, completed=done, total=total, description=text)
+
+        yield show
+
+
 def examples_of(paths: Sequence[Path]) -> tuple[list["Example"], dict[str, Any]]:
     """All examples of some files and folders, and what each file is (for the adapter's card)."""
-    from octoplan.plans import read_examples
+    from octoplan.plans import fingerprint, read_examples
 
-    examples: list[Example] = []
-    files: dict[str, Any] = {}
-    for given in paths:
-        for path in sorted(given.glob("*.jsonl")) or [given]:
-            read = list(read_examples([path]))
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            files[str(path)] = {"sha256": digest, "examples": len(read)}
-            examples += read
-    return examples, files
+    return list(read_examples(paths)), fingerprint(paths)
 
 
 def check_data(

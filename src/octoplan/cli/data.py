@@ -3,7 +3,6 @@
 octoplan validate drafts.jsonl --functions my_functions.py --out data --against held_out.jsonl
 """
 
-import hashlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from octoplan.cli.app import AsJson, app, examples_of, needs, status
+from octoplan.cli.app import AsJson, app, examples_of, needs, progress_bar, status
 
 if TYPE_CHECKING:
     from octoplan.data.validate import Unreadable, Validated
@@ -60,6 +59,7 @@ def validate(
     """
     from octoplan.display import write_json
     from octoplan.functions import load_function_sets
+    from octoplan.plans import fingerprint
 
     needs("datasketch", "matplotlib", "openai", "rapidfuzz", extra="evaluate")
     if (judge is None) != (judge_model is None):
@@ -73,7 +73,7 @@ def validate(
     read = read_drafts(drafts)
     about: dict[str, Any] = {
         "command": shlex.join(["octoplan", *sys.argv[1:]]),
-        "data": _files(drafts),
+        "data": fingerprint(drafts),
     }
     if against:
         about["held out"] = files
@@ -95,30 +95,10 @@ def _validated(
     model: str | None,
 ) -> "Validated":
     """Validate, with a progress bar."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from octoplan.data.validate import validate as check
     from octoplan.evaluation.judge import ExampleJudge
     from octoplan.models.prompted import Endpoint
 
     judge = ExampleJudge(Endpoint(model, url), functions) if model else None
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_interactive) as bar:
-        task = bar.add_task("checking", total=None)
-
-        def show(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
+    with progress_bar("checking") as show:
         return check(drafts, functions, held_out, judge, show)
-
-
-def _files(paths: "Sequence[Path]") -> dict[str, Any]:
-    """What each file is, for the data card."""
-    found: dict[str, Any] = {}
-    for given in paths:
-        for path in sorted(given.glob("*.jsonl")) if given.is_dir() else [given]:
-            content = path.read_bytes()
-            lines = sum(1 for line in content.split(b"\n") if line.strip())
-            found[str(path)] = {"sha256": hashlib.sha256(content).hexdigest(), "lines": lines}
-    return found

@@ -27,6 +27,7 @@ from octoplan.cli.app import (
     check_data,
     examples_of,
     needs,
+    progress_bar,
     status,
 )
 from octoplan.models.bases import DEFAULT_BASE
@@ -236,22 +237,17 @@ def experiment(
     Each run is written to NAME.json, .md and .png in the folder of the results as it is done. Run
     it in a checkout of octoplan, whose data it takes.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from octoplan.experiments.experiment import run_experiment
     from octoplan.experiments.table import table
 
     needs("datasketch", "matplotlib", "openai", "rapidfuzz", "scipy", extra="evaluate")
     needs("trl", extra="train")
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_interactive) as bar:
-        task = bar.add_task("", total=None)
+    command = shlex.join(["octoplan", *sys.argv[1:]])
+    with progress_bar("reading the data") as bar:
 
         def show(run: str, done: int, total: int, text: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{run}: {text}")
+            bar(done, total, f"{run}: {text}")
 
-        command = shlex.join(["octoplan", *sys.argv[1:]])
         try:
             results = run_experiment(name, out, command, base, sample, only or (), show)
         except ValueError as error:
@@ -315,21 +311,10 @@ def _oracles(
 def _evaluate(
     subject: "Subject", examples: Sequence[Any], oracles: Sequence["Oracle"], about: dict[str, Any]
 ) -> "Evaluation":
-    from rich.console import Console
-    from rich.progress import Progress
-
     from octoplan.evaluation.evaluate import evaluate as put_to
 
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_interactive) as bar:
-        task = bar.add_task("evaluating", total=None)
-        return put_to(
-            subject,
-            examples,
-            oracles,
-            about,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with progress_bar("evaluating") as show:
+        return put_to(subject, examples, oracles, about, show)
 
 
 def _show(made: "Evaluation", out: Path | None) -> None:

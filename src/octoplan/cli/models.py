@@ -21,6 +21,7 @@ from octoplan.cli.app import (
     check_data,
     examples_of,
     needs,
+    progress_bar,
     status,
 )
 from octoplan.models.adapters import Adapter, MergeMethod
@@ -278,8 +279,6 @@ def _train(
 ) -> list[str]:
     """Train, with a progress bar; the ids of the examples that were left out."""
     from pydantic import ValidationError
-    from rich.console import Console
-    from rich.progress import Progress
 
     with status("loading PyTorch"):
         try:
@@ -294,13 +293,7 @@ def _train(
         first = error.errors()[0]
         option = f"--{first['loc'][0]}: " if first["loc"] else ""
         raise CommandError(option + first["msg"].removeprefix("Value error, ")) from error
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_interactive) as progress:
-        task = progress.add_task("loading the base", total=None)
-
-        def show(done: int, total: int, text: str) -> None:
-            progress.update(task, completed=done, total=total, description=text or "training")
-
+    with progress_bar("loading the base") as show:
         try:
             record = fine_tune(settings, examples, validation, known, out, show, provenance, wrong)
         except ValueError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from octoplan.cli.app import Base, CommandError, app, needs, status
+from octoplan.cli.app import Base, CommandError, app, needs, progress_bar, status
 from octoplan.models.bases import DEFAULT_BASE, find_base
 
 EXAMPLES = 1000
@@ -182,8 +182,8 @@ def learn(
         evaluate=evaluate,
     )
     try:
-        with _Stages() as stages:
-            made = taught(lesson, stages.show)
+        with progress_bar("reading the examples") as show:
+            made = taught(lesson, show)
     except ValueError as error:
         raise CommandError(str(error)) from error
     if made is not None:
@@ -286,28 +286,3 @@ class _Live:
             total=progress.wanted,
             description=_counted(progress, self._price),
         )
-
-
-class _Stages:
-    """A progress bar on stderr, where that is a terminal, for each stage in turn."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        console = Console(stderr=True)
-        self._bar = Progress(console=console, disable=not console.is_interactive)
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "_Stages":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, stage: str, done: int, total: int) -> None:
-        """Show how far a stage is."""
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bar.add_task(stage, total=total)
-        self._bar.update(self._tasks[stage], completed=done, total=total)

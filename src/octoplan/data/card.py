@@ -8,7 +8,6 @@ It holds ``kept.jsonl``, ``rejected.jsonl``, ``README.md`` (the card) and ``plot
 """
 
 import io
-import os
 import random
 import re
 from collections import Counter
@@ -23,6 +22,7 @@ from pydantic_core import to_json
 from octoplan.data.validate import Rejected, Unreadable, Validated
 from octoplan.functions import FunctionSet
 from octoplan.models.bases import BaseError, find_base
+from octoplan.models.llamacpp import load_library
 from octoplan.plans import Example, PlanError, Step, kind, one_line, write_example
 
 EMBEDDED = 1000
@@ -230,11 +230,9 @@ def _spread(requests: Sequence[str]) -> tuple[float | None, str]:
         path = find_base().gguf
     except BaseError as error:
         return None, f"left out: {error}"
-    # As for llama.cpp's other users: see octoplan.models.llamacpp.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     import numpy as np
-    import xllamacpp
 
+    xllamacpp = load_library()
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.embedding = True

@@ -203,10 +203,9 @@ class _Ledger:
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.executescript(_SCHEMA)
             for what, value in (("functions", functions.digest), ("seed", str(seed))):
-                row = ("INSERT OR IGNORE INTO begun VALUES (?, ?)", (what, value))
-                self._file.execute(*row)
-                (found,) = self._file.execute("SELECT value FROM begun WHERE what = ?", (what,))
-                if found != (value,):
+                self._file.execute("INSERT OR IGNORE INTO begun VALUES (?, ?)", (what, value))
+                told = self._file.execute("SELECT value FROM begun WHERE what = ?", (what,))
+                if told.fetchone() != (value,):
                     raise GenerateError(f"{path} was begun with other {what}; name another --out")
         except sqlite3.DatabaseError as error:
             raise GenerateError(f"{path} is no ledger ({error}); move it away") from error

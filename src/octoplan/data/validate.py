@@ -24,7 +24,19 @@ from octoplan.evaluation.benchmark import check, near_duplicates
 from octoplan.evaluation.oracles import Verdict
 from octoplan.functions import FunctionSet
 from octoplan.planner import RequestError, checked
-from octoplan.plans import Ask, Branch, Cannot, Done, Example, Line, PlanError, Step, Wait, one_line
+from octoplan.plans import (
+    Ask,
+    Branch,
+    Cannot,
+    Done,
+    Example,
+    Line,
+    PlanError,
+    Step,
+    Wait,
+    data_files,
+    one_line,
+)
 
 LIKENESS = 0.8  # from this Jaccard likeness on, two requests of the data are near-duplicates
 PARALLEL = 8  # so many examples are judged at once
@@ -93,11 +105,10 @@ def read_drafts(paths: Sequence[Path]) -> list[Example | Unreadable]:
         PlanError, OSError: the files hold nothing, or one cannot be read.
     """
     drafts: list[Example | Unreadable] = []
-    for given in paths:
-        for path in sorted(given.glob("*.jsonl")) if given.is_dir() else [given]:
-            for number, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
-                if raw.strip():
-                    drafts.append(_draft(raw, path, number))
+    for path in data_files(paths):
+        for number, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
+            if raw.strip():
+                drafts.append(_draft(raw, path, number))
     if not drafts:
         raise PlanError(f"{', '.join(map(str, paths))}: no examples; name a file that holds some")
     return drafts

@@ -7,7 +7,6 @@ the function descriptions (``octoplan.models.prompted``), as Octo-planner compar
 """
 
 import difflib
-import hashlib
 import os
 import platform
 import re
@@ -436,11 +435,3 @@ def _confusion(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
             for there, here in zip(theirs, mine, strict=True):
                 counts[there][here] += 1
     return {name: dict(found.most_common()) for name, found in sorted(counts.items())}
-
-
-def fingerprint(paths: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of each file, in hex."""
-    files = [f for path in paths for f in (sorted(path.glob("*")) if path.is_dir() else [path])]
-    return {
-        str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()
-    }

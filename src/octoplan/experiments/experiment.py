@@ -23,14 +23,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from octoplan.data.held_out import without_held_out
 from octoplan.evaluation.benchmark import sample as drawn_by
-from octoplan.evaluation.evaluate import Octoplan, evaluate, fingerprint
+from octoplan.evaluation.evaluate import Octoplan, evaluate
 from octoplan.evaluation.metrics import Mean, Score
 from octoplan.evaluation.oracles import CallOracle, Oracle, PlanOracle
 from octoplan.experiments import ultratool
 from octoplan.functions import load_function_sets
 from octoplan.models.adapters import Adapter, MergeMethod
 from octoplan.models.bases import DEFAULT_BASE, find_base
-from octoplan.plans import Example, Line, read_examples
+from octoplan.plans import Example, Line, fingerprint, read_examples
 
 if TYPE_CHECKING:
     from octoplan.training.train import Settings
@@ -237,7 +237,7 @@ def run_experiment(
             experiment=experiment,
             command=command,
             bases={name: find_base(name).digest for name in bench.bases()},
-            data=fingerprint(bench.files),
+            data={name: file["sha256"] for name, file in fingerprint(bench.files).items()},
             sample=sample,
         ),
     )

@@ -22,7 +22,16 @@ CONTEXT = 1024
 """Tokens that one slot holds: a request of 2,000 characters with its plan needs about 700."""
 
 
-_SPINS = "1000"
+def load_library() -> Any:
+    """xllamacpp, loaded so that its threads soon sleep where they wait for one another.
+
+    Spinning, as is the default, makes a request take minutes where other programs want the cores
+    too. The variable is read when the library is loaded.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    import xllamacpp
+
+    return xllamacpp
 
 
 def load_engines(
@@ -77,11 +86,7 @@ class LlamaCpp:
             AdapterError: an adapter is broken or was made for another base.
             EngineError: llama.cpp cannot load the base or an adapter.
         """
-        # Threads that wait for one another soon sleep instead of spinning: else a request can take
-        # minutes where other programs want the cores too. Read when the library is loaded.
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
-        import xllamacpp
-
+        xllamacpp = load_library()
         if base.gguf is None:
             raise EngineError(f"{base.name} is no GGUF; llama.cpp needs a .gguf file")
         for adapter in adapters:

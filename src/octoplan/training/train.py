@@ -107,7 +107,7 @@ class _Report(TrainerCallback):
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.text = ""
+        self.text = "training"
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Show the newest loss."""
