@@ -96,6 +96,7 @@ def test_adapters_of_two_domains_are_merged_routed_to_mended_and_measured(
     text += "[[runs]]\nname = 'both'\nmerge = ['android', 'ecommerce']\nmethod = 'cat'\n"
     text += "[[runs]]\nname = 'apart'\nroute = ['android', 'ecommerce']\n"
     text += "[[runs]]\nname = 'mended'\nmistakes = 'android'\nexamples = 1\n"
+    text += "[[runs]]\nname = 'sampled'\nbest_of = 'android'\nsamples = 2\n"
     text += "[[runs]]\nname = 'repaired'\nstart = 'both'\nexamples = 2\n"
     path.write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
@@ -104,11 +105,19 @@ def test_adapters_of_two_domains_are_merged_routed_to_mended_and_measured(
     # The part that was measured before is made again: its adapter is gone.
     found = run_experiment(str(path), out, "test")
     measured = {result.run: result.scores["plan"].n for result in found.results}
-    shares = {"android": 3, "ecommerce": 3, "both": 6, "apart": 6, "mended": 3, "repaired": 6}
+    shares = {
+        "android": 3,
+        "ecommerce": 3,
+        "both": 6,
+        "apart": 6,
+        "mended": 3,
+        "sampled": 3,
+        "repaired": 6,
+    }
     assert measured == shares
     learned = {result.run: result.examples for result in found.results}
-    names = ("android", "apart", "mended", "repaired")
-    assert [learned[name] for name in names] == [2, 0, 1, 2]
+    names = ("android", "apart", "mended", "sampled", "repaired")
+    assert [learned[name] for name in names] == [2, 0, 1, 0, 2]
     assert not (out / "work").exists() or not any((out / "work").iterdir())
 
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from octoplan.data.held_out import without_held_out
 from octoplan.evaluation.benchmark import sample as drawn_by
@@ -27,6 +27,7 @@ from octoplan.evaluation.evaluate import Octoplan, evaluate
 from octoplan.evaluation.metrics import Mean, Score
 from octoplan.evaluation.oracles import CallOracle, Oracle, PlanOracle
 from octoplan.experiments import ultratool
+from octoplan.experiments.sampled import SampledPlanner
 from octoplan.functions import load_function_sets
 from octoplan.models.adapters import Adapter, MergeMethod
 from octoplan.models.bases import DEFAULT_BASE, find_base
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from octoplan.training.train import Settings
 
 _FOLDER = Path(__file__).parent
+
+_WAYS = ("merge", "of", "route", "start", "best_of", "mistakes")
+"""How a run comes from earlier ones; the fields of ``Run``."""
 
 Told = Callable[[int, int, str], None]
 """Told of a run as it goes: what is done, of how much, and what is happening."""
@@ -73,6 +77,8 @@ class Run(_Table):
         route: the names of earlier runs, each of whose planners plans what is of its domain
             (``octoplan.routing``), instead of training.
         start: the name of an earlier run whose adapter is trained on, with its rank and alpha.
+        best_of: the name of an earlier run whose planner writes ``samples`` plans for each request,
+            one of which is taken (``octoplan.experiments.sampled``), instead of training.
         mistakes: the name of an earlier run whose planner plans ``examples`` training examples that
             it has not learned, and is trained on by its wrong plans (``Settings.mistakes``).
         seeds: it is run with each of them.
@@ -88,14 +94,22 @@ class Run(_Table):
     of: str | None = None
     route: tuple[str, ...] = ()
     start: str | None = None
+    best_of: str | None = None
+    samples: int = Field(default=5, ge=2)
     mistakes: str | None = None
     seeds: tuple[int, ...] = (0,)
     settings: dict[str, Any] = {}
 
     @property
+    def makes_adapter(self) -> bool:
+        """Whether something is trained or merged; else planners of earlier runs are used."""
+        return not (self.route or self.best_of)
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The names of the earlier runs that it is made of."""
-        return (*self.merge, *self.route, *filter(None, (self.of, self.start, self.mistakes)))
+        one = (self.of, self.start, self.best_of, self.mistakes)
+        return (*self.merge, *self.route, *filter(None, one))
 
 
 class Experiment(_Table):
@@ -189,13 +203,13 @@ def load_experiment(name: str) -> Experiment:
             raise ExperimentError(
                 f"{path}: {run.name} is made of {min(unknown)!r}; name a run that stands before it"
             )
-        ways = [way for way in ("merge", "of", "route", "start", "mistakes") if getattr(run, way)]
+        ways = [way for way in _WAYS if getattr(run, way)]
         if len(ways) > 1:
             raise ExperimentError(f"{path}: {run.name} has {' and '.join(ways)}; give one of them")
-        if {*run.parts} & {other.name for other in experiment.runs if other.route}:
-            raise ExperimentError(f"{path}: {run.name} is made of a routed run; name its parts")
-        if experiment.measure == "names" and (run.route or run.mistakes):
-            raise ExperimentError(f"{path}: {run.name}: names are not routed, nor mended")
+        if {*run.parts} & {other.name for other in experiment.runs if not other.makes_adapter}:
+            raise ExperimentError(f"{path}: {run.name} is made of a run without an adapter")
+        if experiment.measure == "names" and (run.mistakes or not run.makes_adapter):
+            raise ExperimentError(f"{path}: {run.name}: names are only learned, or merged")
         names.add(run.name)
     return experiment
 
@@ -317,11 +331,11 @@ class _Bench:
 
     def result(self, run: Run, seed: int, told: Told) -> Result:
         """Train one planner, or merge some, and measure it."""
-        made = [self._named(name) for name in run.route] or [run]
+        made = [run] if run.makes_adapter else [self._named(name) for name in run.parts]
         adapters = [self._adapter(each, seed, told) for each in made]
         adapter = adapters[0]
         training = adapter / "training.json"
-        trained = training.exists() and not run.route
+        trained = training.exists() and run.makes_adapter
         record = json.loads(training.read_text(encoding="utf-8")) if trained else {}
         base = self._settings(run, seed).base
         held_out = self._held_out(run)
@@ -333,6 +347,8 @@ class _Bench:
             scores = ultratool.measure(adapter, self._functions, held_out, measuring)
         else:
             subject = Octoplan.load(None, planner=adapters)
+            if run.best_of:
+                subject.agent.planner = SampledPlanner.load(adapter, run.samples, subject.parallel)
             oracles: list[Oracle] = [PlanOracle(), CallOracle()]
             found = evaluate(subject, held_out, oracles, {}, measuring, alone=False)
             scores = dict(found.figures["all"])

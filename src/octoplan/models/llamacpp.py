@@ -129,8 +129,14 @@ class LlamaCpp:
         grammar: str,
         stop: Sequence[str] = (),
         max_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> Iterator[Token]:
-        """See ``Engine.stream``. Closing the iterator early stops llama.cpp at the next token."""
+        """See ``Engine.stream``. Closing the iterator early stops llama.cpp at the next token.
+
+        Args:
+            temperature: above 0 the tokens are drawn, by ``seed``.
+        """
         number = self._ids[adapter.folder]
         slot = self._free[adapter.role].get()
         request = {
@@ -138,7 +144,8 @@ class LlamaCpp:
             "prompt": prompt
             if any(isinstance(p, int) for p in prompt)
             else "".join(map(str, prompt)),
-            "temperature": 0.0,
+            "temperature": temperature,
+            "seed": seed,
             "max_tokens": max_tokens,
             "stop": list(stop),
             "grammar": grammar,
