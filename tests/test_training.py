@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,15 @@ from octoplan.models.adapters import Adapter, AdapterError, planner_prompt
 from octoplan.models.bases import find_base
 from octoplan.models.llamacpp import load_engines
 from octoplan.planner import Planner
-from octoplan.plans import Example, Step, read_examples, told, write_call, write_plan
+from octoplan.plans import (
+    Example,
+    Step,
+    read_examples,
+    told,
+    write_call,
+    write_example,
+    write_plan,
+)
 from octoplan.training.base import load_base
 from octoplan.training.card import losses_by_epoch, model_card
 from octoplan.training.encode import (
@@ -424,6 +434,50 @@ def test_an_interrupted_training_goes_on_where_it_was(
     assert seen == list(range(8, 29))
     assert record["resumed_after"] == 7
     assert {path.name for path in tmp_path.iterdir()} == ADAPTER_FILES
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_does(
+    tiny: Callable[[str], str], examples: list[Example], tmp_path: Path
+) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(write_example(each) + "\n" for each in examples), "utf-8")
+    command = ["-m", "octoplan.cli", "train", "planner", "--data", str(data), "--base"]
+    command += [tiny("llama"), "--rank", "4", "--epochs", "1", "--no-augment", "--batch-size", "24"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for out, launched in (("one", []), ("two", launch)):
+        done = subprocess.run(
+            [sys.executable, *launched, *command, "--out", str(tmp_path / out)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"wrote the planner adapter to {tmp_path / out}\n"
+        assert {path.name for path in (tmp_path / out).iterdir()} == ADAPTER_FILES
+    cards = (tmp_path / out / "training.json" for out in ("one", "two"))
+    one, two = (json.loads(card.read_text("utf-8")) for card in cards)
+    assert "2 processes" in two["hardware"] and "processes" not in one["hardware"]
+    assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.01)
+    weights = (load_file(tmp_path / out / "adapter_model.safetensors") for out in ("one", "two"))
+    # B alone: it starts from zero, A from the same random numbers.
+    alone, shared = (
+        torch.cat([w.float().flatten() for name, w in each.items() if "lora_B" in name])
+        for each in weights
+    )
+    assert alone.abs().max() > 0
+    assert torch.nn.functional.cosine_similarity(alone, shared, dim=0) > 0.95
+
+
+def test_processes_share_batches_equally(
+    tiny: Callable[[str], str],
+    examples: list[Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    settings = Settings(role="planner", base=tiny("llama"), rank=4, batch_size=8)
+    with pytest.raises(ValueError, match="3 processes cannot share batches of 8"):
+        fit(settings, examples, tmp_path)
 
 
 # ---------------------------------------------------------------- the card

@@ -4,6 +4,7 @@ What a user can mend ends in one line on stderr and exit code 2; a request that 
 in exit code 1; Ctrl-C in 130. Only what a command needs is imported, when it runs.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -151,12 +152,15 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def octoplan(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Carry out requests on a device, offline: plan, act, observe."""
+    if os.environ.get("WORLD_SIZE", "1") != "1" and context.invoked_subcommand != "train":
+        raise CommandError("only octoplan train runs in several processes; start this one alone")
 
 
 def policy_of(config: Path | None, confirm: str | None) -> "Policy":
@@ -218,6 +222,11 @@ def status(text: str) -> Any:
     return Console(stderr=True).status(text)
 
 
+def is_first() -> bool:
+    """Whether this process is the first of those that train together, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def progress_bar(text: str) -> Iterator[Callable[..., None]]:
     """A bar on stderr, where that is a terminal; yields ``show(done, total, text)``.
@@ -229,7 +238,7 @@ def progress_bar(text: str) -> Iterator[Callable[..., None]]:
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_interactive) as bar:
+    with Progress(console=console, disable=not (console.is_interactive and is_first())) as bar:
         task = bar.add_task(text, total=None)
 
         def show(done: int, total: int, text: str = text) -> None:

@@ -20,6 +20,7 @@ from octoplan.cli.app import (
     app,
     check_data,
     examples_of,
+    is_first,
     needs,
     progress_bar,
     status,
@@ -153,6 +154,8 @@ def train(
     }
     wrong = _wrong_plans(mistakes, start) if mistakes else None
     left_out = _train(chosen, examples, held_out, known, out, provenance, wrong)
+    if not is_first():
+        return
     if left_out:
         typer.echo(f"not learned, nearly the same as held-out data: {', '.join(left_out)}")
     typer.echo(f"wrote the {role} adapter to {out}")

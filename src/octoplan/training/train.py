@@ -8,6 +8,11 @@ prefer the right plan to its own wrong one.
 
 Started again after an interruption, with the same settings, it goes on from its last checkpoint;
 learning from mistakes, which takes minutes, starts anew.
+
+In several processes, which share each batch:
+
+    torchrun --standalone --nproc_per_node 2 -m octoplan.cli train planner …
+    accelerate launch --multi_gpu --num_processes 2 -m octoplan.cli train planner …
 """
 
 import json
@@ -146,6 +151,8 @@ class _Trainer(SFTTrainer):
             outputs.logits.float(), labels[learned], reduction="sum"
         )
         loss = total / (learned.sum() if num_items_in_batch is None else num_items_in_batch)
+        if num_items_in_batch is not None:  # all processes' tokens; DDP takes the losses' mean
+            loss = loss * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
 
 
@@ -163,6 +170,8 @@ def train(
 ) -> dict[str, Any]:
     """Train one adapter and write it to ``out``; returns what its card records.
 
+    Of several processes (``processes``), the first one writes it.
+
     Args:
         examples: what to learn from.
         validation: held-out examples; what is nearly the same as one of them is not learned.
@@ -175,9 +184,15 @@ def train(
     Raises:
         BaseError: the base is not there.
         ValueError: the base has too few free tokens to name the functions, or an architecture
-            that GGUF adapters cannot have, or the examples hold nothing to learn.
+            that GGUF adapters cannot have, or the examples hold nothing to learn, or the processes
+            cannot share a batch equally.
     """
     assert settings.mistakes == (wrong is not None)
+    if settings.batch_size % processes():
+        raise ValueError(
+            f"{processes()} processes cannot share batches of {settings.batch_size}; give a "
+            "--batch-size that is a multiple"
+        )
     set_seed(settings.seed)
     base = find_base(settings.base)
     examples, left_out = without_held_out(examples, validation)
@@ -235,6 +250,8 @@ def train(
         "train_loss": result.training_loss,
         "losses": _losses(trainer, settings.epochs),
     }
+    if not trainer.is_world_process_zero():
+        return card
     _write(trainer, out, base, settings.method == "full")
     adapter = Adapter(
         role=settings.role,
@@ -380,13 +397,14 @@ def _optimizer(model: Any, settings: Settings) -> Any:
 
 def _arguments(settings: Settings, checkpoints: Path, rows: int, validated: bool) -> dict[str, Any]:
     """What TRL's trainers are told. The rows hold all epochs, so the trainer's own is one."""
+    share = settings.batch_size // processes()
     steps_per_epoch = max(1, math.ceil(rows / settings.batch_size) // settings.epochs)
     return dict(
         output_dir=str(checkpoints),
         learning_rate=settings.lr,
         num_train_epochs=1,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
+        per_device_train_batch_size=share,
+        per_device_eval_batch_size=share,
         warmup_steps=int(settings.warmup * settings.epochs * steps_per_epoch),
         lr_scheduler_type="cosine",
         weight_decay=_WEIGHT_DECAY,
@@ -434,7 +452,15 @@ def _write(trainer: SFTTrainer | DPOTrainer, out: Path, base: Base, full: bool) 
         model_to_gguf(trainer.model, base.gguf, out / MODEL_FILE)
 
 
+def processes() -> int:
+    """In how many processes ``torchrun`` or ``accelerate launch`` has started this training."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def _hardware() -> str:
+    number = processes()
+    several = f", {number} processes" if number > 1 else ""
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {torch.get_num_threads()} threads"
+        return f"{torch.cuda.get_device_name()}{several}"
+    threads = f"{torch.get_num_threads()} threads{several}"
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {threads}"
