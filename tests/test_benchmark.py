@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from octoplan.callables import describe
 from octoplan.evaluation.benchmark import Report, check, near_duplicates, report, sample
 from octoplan.functions import FunctionSet, load_function_sets
 from octoplan.plans import Branch, Cannot, Example, PlanError, Step, Wait, read_examples
@@ -157,7 +158,7 @@ def test_functions_that_the_device_does_not_have_are_not_run() -> None:
             band: Which one.
         """
 
-    own = FunctionSet.from_callables("own", [set_wifi])
+    own = FunctionSet(name="own", functions=(describe(set_wifi),))
     steps = [step(f"Use the {band} band", "set_wifi", band=band) for band in ("fast", "slow")]
     assert check(example(*steps), own) == []
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+from octoplan.callables import describe
 from octoplan.functions import (
     Function,
     FunctionError,
@@ -344,7 +345,7 @@ def play(
 
 
 def test_a_python_function_describes_itself() -> None:
-    assert Function.from_callable(play) == Function(
+    assert describe(play) == Function(
         name="play",
         description="Play a film or a series.",
         parameters={
@@ -384,7 +385,17 @@ def test_a_method_describes_itself_without_self() -> None:
                 on: true for on
             """
 
-    described = Function.from_callable(Lamp().switch)
+        def smash(self) -> None:
+            """Smash the lamp.
+
+            Hints:
+                destructive, idempotent
+            """
+
+    assert describe(Lamp().smash).hints == Hints(destructive=True, idempotent=True)
+    assert describe(Lamp().smash).description == "Smash the lamp."
+    described = describe(Lamp().switch)
+    assert described.hints == Hints()
     assert (described.name, described.required, described.returns) == ("switch", ("on",), "")
 
 
@@ -443,6 +454,14 @@ def dangling(x: "Nowhere") -> None:  # type: ignore[name-defined]  # noqa: F821
     """Do it."""
 
 
+def rash() -> None:
+    """Do it.
+
+    Hints:
+        destructive, harmless
+    """
+
+
 HINTS = "the type hint must be str, int, float, bool or a Literal of strings, not"
 
 
@@ -460,11 +479,12 @@ HINTS = "the type hint must be str, int, float, bool or a Literal of strings, no
             starred,
             ", parameter 'x': replace *args, **kwargs and positional-only parameters by named ones",
         ),
+        (rash, ": the hint 'harmless' is none of read-only, destructive, idempotent"),
         (dangling, " cannot be read: NameError: name 'Nowhere' is not defined"),
     ],
 )
 def test_python_functions_that_cannot_be_described(f: Callable[..., Any], problem: str) -> None:
-    assert message(Function.from_callable, f) == f"function '{f.__name__}'{problem}"
+    assert message(describe, f) == f"function '{f.__name__}'{problem}"
 
 
 # Function sets.
@@ -478,7 +498,7 @@ def test_a_set_is_a_collection_of_functions() -> None:
     assert "a" in both and a in both
     assert "c" not in both and function("c") not in both
     assert both["b"] is b
-    assert FunctionSet.from_callables("player", [play])["play"] == Function.from_callable(play)
+    assert FunctionSet(name="player", functions=(describe(play),))["play"] == describe(play)
     assert (
         message(FunctionSet, name="letters", functions=(a, a))
         == "function 'a' is defined twice: rename one"
@@ -558,7 +578,7 @@ print(time.perf_counter() - start, "jsonschema" in sys.modules)
 
 def test_a_set_loads_from_json(tmp_path: Path) -> None:
     path = tmp_path / "player.json"
-    original = FunctionSet.from_callables("player", [play])
+    original = FunctionSet(name="player", functions=(describe(play),))
     path.write_text(json.dumps(original.to_openai()))
     assert load_function_set(path) == original
     assert load_function_set(str(path)) == original

@@ -68,6 +68,9 @@ def find_books(query: str) -> str:
 
     Args:
         query: what to look for
+
+    Hints:
+        read-only
     """
     found = [title for title, book in _read().items() if query.lower() in _about(title, book)]
     return ", ".join(found) or "no such book"

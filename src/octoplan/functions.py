@@ -3,7 +3,7 @@
 A `Function` has a name, a description, parameters (a small subset of JSON Schema), what it returns
 and hints about its effects. A `FunctionSet` holds the functions of one domain, or of several. Sets
 are read from the ones that ship, from JSON in the OpenAI tools format, and from Python functions
-with type hints and a Google-style docstring:
+(``octoplan.callables``), OpenAPI documents and MCP servers (``octoplan.sources``):
 
     functions = load_function_sets("android,travel")
     functions["set_volume"].problems({"level": 11, "volume_type": "ring"})
@@ -13,25 +13,16 @@ with type hints and a Google-style docstring:
 import copy
 import difflib
 import hashlib
-import importlib
-import importlib.util
-import inspect
 import json
 import re
-import sys
-import types
-import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property, reduce
 from operator import or_
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Self
 
-import annotated_types
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
-from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -39,7 +30,9 @@ if TYPE_CHECKING:
 _SHIPPED = Path(__file__).with_name("function_sets")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
-_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+"""JSON Schema's names of Python's types."""
+
 _PARAMETER_KEYWORDS = ("type", "description", "enum", "minimum", "maximum")
 _OBJECT_KEYWORDS = ("type", "properties", "required", "additionalProperties")
 # These describe a value without constraining it; generators add them freely, so they are dropped.
@@ -202,54 +195,6 @@ class Function(_Model):
         parameters = function.get("parameters", {"type": "object"})
         return cls(**fields, parameters=parameters, hints=function.get("annotations", {}))
 
-    @classmethod
-    def from_callable(cls, f: Callable[..., Any]) -> Self:
-        """Describe a Python function by its signature, type hints and Google-style docstring.
-
-        Type hints can be `str`, `int`, `float`, `bool`, a `Literal` of strings, each or None,
-        and `Annotated` with bounds from annotated_types or pydantic's `Field(ge=…, le=…)`. A
-        parameter with a default may be left out of a call.
-
-        Raises:
-            FunctionError: If a type hint or a description is missing or not supported.
-        """
-        # docstring_parser, which only Python functions need, is slow to import.
-        from docstring_parser import DocstringStyle, parse
-
-        name = getattr(f, "__name__", repr(f))
-        where = f"function {name!r}"
-        try:
-            signature = inspect.signature(f)
-            hints = typing.get_type_hints(f, include_extras=True)
-            docstring = parse(inspect.getdoc(f) or "", DocstringStyle.GOOGLE)
-        except Exception as error:  # type hints are the module's own code
-            raise FunctionError(f"{where} cannot be read: {_cause(error)}") from error
-        if not docstring.description:
-            raise FunctionError(f"{where}: add a docstring that says what the function does")
-        described = {parameter.arg_name: parameter.description for parameter in docstring.params}
-
-        properties, required = {}, []
-        for parameter in signature.parameters.values():
-            here = f"{where}, parameter {parameter.name!r}"
-            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                raise FunctionError(
-                    f"{here}: replace *args, **kwargs and positional-only parameters by named ones"
-                )
-            if not described.get(parameter.name):
-                raise FunctionError(f"{here}: describe it under 'Args:' in the docstring")
-            properties[parameter.name] = {
-                **_schema_of_annotation(here, hints.get(parameter.name)),
-                "description": _one_line(described[parameter.name]),
-            }
-            if parameter.default is parameter.empty:
-                required.append(parameter.name)
-        return cls(
-            name=name,
-            description=_one_line(docstring.description),
-            parameters={"type": "object", "properties": properties, "required": required},
-            returns=_one_line(docstring.returns.description) if docstring.returns else "",
-        )
-
 
 class FunctionSet(_Model):
     """Functions with distinct names, in order: those of one domain, or of several joined by `|`.
@@ -323,11 +268,6 @@ class FunctionSet(_Model):
         canonical = json.dumps(self.to_openai(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
-    @classmethod
-    def from_callables(cls, name: str, callables: Iterable[Callable[..., Any]]) -> Self:
-        """Describe Python functions, each as `Function.from_callable` does."""
-        return cls(name=name, functions=tuple(Function.from_callable(f) for f in callables))
-
 
 def shipped_function_sets() -> tuple[str, ...]:
     """Return the names of the function sets that ship with octoplan."""
@@ -358,11 +298,15 @@ def load_function_set(source: str | Path) -> FunctionSet:
     elif path.suffix in (".yaml", ".yml"):
         from octoplan.sources import functions_of_yaml
 
-        name, functions = path.stem, functions_of_yaml(str(path), _read_text(path))
+        name, functions = path.stem, functions_of_yaml(str(path), read_text(path))
     elif path.suffix == ".py":
-        name, functions = path.stem, _read_module(path.name, import_file(path))
+        from octoplan.callables import functions_of_file
+
+        name, functions = path.stem, functions_of_file(path)
     elif isinstance(source, str) and re.fullmatch(r"\w+(\.\w+)+", source):
-        name, functions = source.rpartition(".")[2], _read_module(source, _import_name(source))
+        from octoplan.callables import functions_of_module
+
+        name, functions = source.rpartition(".")[2], functions_of_module(source)
     else:
         shipped = shipped_function_sets()
         raise FunctionError(
@@ -401,7 +345,7 @@ def load_function_sets(sources: str | Iterable[str | Path]) -> FunctionSet:
 
 def _read_json(path: Path) -> list[Function]:
     try:
-        tools = json.loads(_read_text(path))
+        tools = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise FunctionError(
             f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
@@ -421,7 +365,12 @@ def _read_json(path: Path) -> list[Function]:
     return functions
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's text.
+
+    Raises:
+        FunctionError: It cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -430,47 +379,6 @@ def _read_text(path: Path) -> str:
         raise FunctionError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise FunctionError(f"{path} is not UTF-8 text: save it as UTF-8") from error
-
-
-def _read_module(source: str, module: ModuleType) -> list[Function]:
-    functions = []
-    for name, value in vars(module).items():
-        own = inspect.isfunction(value) and value.__module__ == module.__name__
-        if own and not name.startswith("_"):
-            try:
-                functions.append(Function.from_callable(value))
-            except FunctionError as error:
-                raise FunctionError(f"{source}: {error}") from None
-    return functions
-
-
-def _import_name(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except Exception as error:  # the module's own code runs here, so anything can go wrong
-        raise FunctionError(f"module {name} cannot be imported: {_cause(error)}") from error
-
-
-def import_file(path: Path) -> ModuleType:
-    """Run a Python file and return its module.
-
-    Raises:
-        FunctionError: It cannot be read, or its code fails.
-    """
-    code = _read_text(path)
-    module = ModuleType(f"octoplan_functions_{path.stem}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # where dataclasses and type hints look names up
-    try:
-        exec(compile(code, path, "exec"), vars(module))
-    except Exception as error:  # as above
-        del sys.modules[module.__name__]
-        raise FunctionError(f"{path} cannot be imported: {_cause(error)}") from error
-    return module
-
-
-def _cause(error: Exception) -> str:
-    return _one_line(f"{type(error).__name__}: {error}")
 
 
 @cache
@@ -512,7 +420,7 @@ def _canonical_property(where: str, schema: Any) -> dict[str, Any]:
     if not isinstance(schema, Mapping):
         raise FunctionError(f"{where}: must be a JSON Schema such as {{'type': 'string'}}")
     kind = schema.get("type")
-    if kind not in _TYPES.values():
+    if kind not in TYPES.values():
         kinds = "string, integer, number or boolean"
         raise FunctionError(f"{where}: type must be {kinds}, not {json.dumps(kind)}")
     _refuse_other_keywords(where, schema, _PARAMETER_KEYWORDS)
@@ -551,42 +459,6 @@ def _check_bounds(where: str, schema: Mapping[str, Any]) -> None:
         raise FunctionError(f"{where}: minimum must not be above maximum")
 
 
-def _schema_of_annotation(where: str, annotation: Any) -> dict[str, Any]:
-    """Turn a type hint into a JSON Schema without description."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        schema = _schema_of_annotation(where, arguments[0])
-        return schema | _bounds_of_metadata(where, arguments[1:])
-    if origin in (Union, types.UnionType):
-        others = [argument for argument in arguments if argument is not types.NoneType]
-        if len(others) == 1:
-            return _schema_of_annotation(where, others[0])
-    elif origin is Literal and all(isinstance(value, str) for value in arguments):
-        return {"type": "string", "enum": list(arguments)}
-    elif isinstance(annotation, type) and annotation in _TYPES:
-        return {"type": _TYPES[annotation]}
-    found = "none" if annotation is None else inspect.formatannotation(annotation)
-    raise FunctionError(
-        f"{where}: the type hint must be str, int, float, bool or a Literal of strings, not {found}"
-    )
-
-
-def _bounds_of_metadata(where: str, metadata: Iterable[object]) -> dict[str, Any]:
-    bounds: dict[str, Any] = {}
-    for item in metadata:
-        if isinstance(item, annotated_types.Ge):
-            bounds["minimum"] = item.ge
-        elif isinstance(item, annotated_types.Le):
-            bounds["maximum"] = item.le
-        elif isinstance(item, FieldInfo):
-            bounds |= _bounds_of_metadata(where, item.metadata)
-        elif isinstance(item, annotated_types.GroupedMetadata):
-            bounds |= _bounds_of_metadata(where, item)
-        elif isinstance(item, annotated_types.BaseMetadata):
-            raise FunctionError(f"{where}: {item} is not supported: use only ge and le")
-    return bounds
-
-
 def _expected(schema: Mapping[str, Any]) -> str:
     """Say in words which values a parameter takes."""
     if "enum" in schema:
@@ -611,5 +483,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
-def _one_line(text: str | None) -> str:
+def one_line(text: str | None) -> str:
+    """The text with every run of white space made one space, trimmed; None is empty."""
     return " ".join((text or "").split())

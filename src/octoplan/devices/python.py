@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from octoplan.callables import describe, import_file
 from octoplan.devices import DeviceError, DeviceFailure
-from octoplan.functions import Function, FunctionSet, import_file
+from octoplan.functions import Function, FunctionSet
 from octoplan.plans import one_line
 
 
@@ -37,7 +38,7 @@ class PythonDevice:
             code = module.get(function.name)
             if not callable(code):
                 raise DeviceError(f"{path} has no function {function.name}; add it there")
-            if shape_of(Function.from_callable(code)) != shape_of(function):
+            if shape_of(describe(code)) != shape_of(function):
                 raise DeviceError(
                     f"{path}: {function.name} takes other parameters than the agent has learned; "
                     "change them back, or train again"
