@@ -3,9 +3,9 @@
     python benchmarks/adapters.py --out benchmarks/results/adapters.json
 
 The adapters are copies of the planner that ships. Switching is the difference between a request
-planned with another adapter than the one before and the same with the same adapter; memory is the
-peak resident set of a process that loads so many adapters and plans with each once; adding is the
-whole command ``octoplan agents add``.
+planned with another adapter than the one before and the same with the same adapter, which finds
+most of its prompt read already; memory is the peak resident set of a process that loads so many
+adapters and plans with each once; adding is the whole command ``octoplan agents add``.
 """
 
 import argparse

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 def functions(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SET|FILE", help="Sets that ship, .py, .json or .yaml files, MCP servers, or all."),
+        typer.Argument(
+            metavar="SET|FILE",
+            help="Sets that ship, .py, .json or .yaml files, MCP servers, or all.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,7 +1,7 @@
 """The default engine: llama.cpp in this process, through xllamacpp.
 
 One base is resident, and each role has slots (KV caches) of its own, so that a plan and the calls
-of its steps do not displace one another; an adapter more of a role takes no memory but its own.
+of its steps do not displace one another; an adapter more of a role takes no cache of its own.
 Within a slot the longest common prefix is reused: the action model's conversation grows by one step
 at a time. What was computed under one adapter never serves another: llama.cpp empties a slot when
 the adapter that is applied there changes.
