@@ -392,6 +392,18 @@ def test_a_method_describes_itself_without_self() -> None:
                 destructive, idempotent
             """
 
+        def sell(self) -> str:
+            """Sell the lamp.
+
+            Returns:
+                what it brought
+
+            Hints: Destructive
+            """
+            return ""
+
+    assert describe(Lamp().sell).hints == Hints(destructive=True)
+    assert describe(Lamp().sell).returns == "what it brought"
     assert describe(Lamp().smash).hints == Hints(destructive=True, idempotent=True)
     assert describe(Lamp().smash).description == "Smash the lamp."
     described = describe(Lamp().switch)

@@ -12,11 +12,13 @@
         \"\"\"
 
 ``Hints:`` says what running it does, as MCP's tool annotations do: read-only, destructive (it
-cannot simply be undone, spends money or reaches other people) and idempotent, divided by commas.
+cannot simply be undone, spends money or reaches other people) and idempotent, divided by commas,
+in the same line or below.
 """
 
 import importlib
 import inspect
+import re
 import sys
 import types
 import typing
@@ -29,9 +31,11 @@ import annotated_types
 from docstring_parser.google import DEFAULT_SECTIONS, GoogleParser, Section, SectionType
 from pydantic.fields import FieldInfo
 
-from octoplan.functions import TYPES, Function, FunctionError, Hints, one_line, read_text
+from octoplan.functions import TYPES, Function, FunctionError, Hints, read_text
+from octoplan.plans import one_line
 
 _PARSER = GoogleParser([*DEFAULT_SECTIONS, Section("Hints", "hints", SectionType.SINGULAR)])
+_HINTS_IN_LINE = re.compile(r"^Hints:[ \t]*(\S.*)$", re.MULTILINE)
 _HINTS = {"read-only": "read_only", "destructive": "destructive", "idempotent": "idempotent"}
 
 
@@ -86,7 +90,7 @@ def describe(f: Callable[..., Any]) -> Function:
     try:
         signature = inspect.signature(f)
         types_ = typing.get_type_hints(f, include_extras=True)
-        docstring = _PARSER.parse(inspect.getdoc(f) or "")
+        docstring = _PARSER.parse(_HINTS_IN_LINE.sub(r"Hints:\n    \1", inspect.getdoc(f) or ""))
     except Exception as error:  # type hints are the module's own code
         raise FunctionError(f"{where} cannot be read: {_cause(error)}") from error
     if not docstring.description:
@@ -111,7 +115,7 @@ def describe(f: Callable[..., Any]) -> Function:
         name=name,
         description=one_line(docstring.description),
         parameters={"type": "object", "properties": properties, "required": required},
-        returns=one_line(docstring.returns.description) if docstring.returns else "",
+        returns=one_line((docstring.returns and docstring.returns.description) or ""),
         hints=_hints(where, hints or ""),
     )
 

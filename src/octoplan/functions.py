@@ -481,8 +481,3 @@ def _expected(schema: Mapping[str, Any]) -> str:
 def _nearest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known))
     return f" (did you mean {' or '.join(near)}?)" if near else ""
-
-
-def one_line(text: str | None) -> str:
-    """The text with every run of white space made one space, trimmed; None is empty."""
-    return " ".join((text or "").split())

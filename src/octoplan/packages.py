@@ -27,7 +27,6 @@ import platformdirs
 from octoplan.devices import Device, DeviceError
 from octoplan.devices.dry import DryDevice
 from octoplan.devices.joined import JoinedDevice
-from octoplan.devices.python import PythonDevice
 from octoplan.functions import FunctionSet
 from octoplan.models.adapters import Adapter, AdapterError, shipped_adapter
 from octoplan.models.bases import find_base
@@ -97,6 +96,8 @@ class Package:
             FunctionError: the code cannot be read, or the server not be reached.
         """
         if self.code is not None:
+            from octoplan.devices.python import PythonDevice
+
             yield PythonDevice(self.code, self.functions)
         elif self.server is not None:
             from octoplan.devices.mcp import McpDevice

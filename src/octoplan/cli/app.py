@@ -4,7 +4,6 @@ What a user can mend ends in one line on stderr and exit code 2; a request that 
 in exit code 1; Ctrl-C in 130. Only what a command needs is imported, when it runs.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 
 from octoplan import __version__
 from octoplan.models.bases import BaseError
+from octoplan.training.processes import is_first, processes
 
 if TYPE_CHECKING:
     from octoplan.functions import FunctionSet
@@ -159,7 +159,7 @@ def octoplan(
     ] = False,
 ) -> None:
     """Carry out requests on a device, offline: plan, act, observe."""
-    if os.environ.get("WORLD_SIZE", "1") != "1" and context.invoked_subcommand != "train":
+    if processes() > 1 and context.invoked_subcommand != "train":
         raise CommandError("only octoplan train runs in several processes; start this one alone")
 
 
@@ -220,11 +220,6 @@ def status(text: str) -> Any:
     from rich.console import Console
 
     return Console(stderr=True).status(text)
-
-
-def is_first() -> bool:
-    """Whether this process is the first of those that train together, or the only one."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager

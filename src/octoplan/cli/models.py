@@ -20,13 +20,13 @@ from octoplan.cli.app import (
     app,
     check_data,
     examples_of,
-    is_first,
     needs,
     progress_bar,
     status,
 )
 from octoplan.models.adapters import Adapter, MergeMethod
 from octoplan.models.bases import BASES, DEFAULT_BASE, BaseError, find_base
+from octoplan.training.processes import is_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,10 +7,10 @@ An ablation: it takes n times as long, so what ships does not do it.
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from octoplan.models.adapters import Adapter
-from octoplan.models.engine import Prompt, Token
+from octoplan.models.engine import Token
 from octoplan.models.llamacpp import LlamaCpp, load_engines
 from octoplan.planner import Planner, Planning
 from octoplan.plans import Line, Told, write_plan
@@ -70,25 +70,9 @@ class _Drawing:
         self._engine = engine
         self._seed = seed
 
-    def stream(
-        self,
-        prompt: Prompt,
-        adapter: Adapter,
-        *,
-        grammar: str,
-        stop: Sequence[str] = (),
-        max_tokens: int = 256,
-    ) -> Iterator[Token]:
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[Token]:
         """See ``Engine.stream``."""
-        return self._engine.stream(
-            prompt,
-            adapter,
-            grammar=grammar,
-            stop=stop,
-            max_tokens=max_tokens,
-            temperature=TEMPERATURE,
-            seed=self._seed,
-        )
+        return self._engine.stream(*args, **kwargs, temperature=TEMPERATURE, seed=self._seed)
 
 
 def _words(text: str) -> set[str]:

@@ -46,6 +46,7 @@ from octoplan.training.base import load_base
 from octoplan.training.card import model_card
 from octoplan.training.export import check_architecture, model_to_gguf, write_adapter
 from octoplan.training.knowledge import knowledge, load_start, symbols_of
+from octoplan.training.processes import processes
 
 Progress = Callable[[int, int, str], None]
 """Told of training as it goes: steps done, steps in all, and what is happening."""
@@ -170,7 +171,7 @@ def train(
 ) -> dict[str, Any]:
     """Train one adapter and write it to ``out``; returns what its card records.
 
-    Of several processes (``processes``), the first one writes it.
+    Of several processes (``octoplan.training.processes``), the first one writes it.
 
     Args:
         examples: what to learn from.
@@ -450,11 +451,6 @@ def _write(trainer: SFTTrainer | DPOTrainer, out: Path, base: Base, full: bool) 
     (out / "training_args.bin").unlink(missing_ok=True)
     if base.gguf is not None:
         model_to_gguf(trainer.model, base.gguf, out / MODEL_FILE)
-
-
-def processes() -> int:
-    """In how many processes ``torchrun`` or ``accelerate launch`` has started this training."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _hardware() -> str:
