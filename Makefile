@@ -45,5 +45,5 @@ help:  ## show this list
 .venv/full: .venv/light
 	@echo "Installing what training and tests need into .venv"
 	@$(PIP) torch==2.13.0
-	@$(PIP) -e '.[evaluate,mcp,teach,train,dev]'
+	@$(PIP) -e '.[evaluate,mcp,ray,teach,train,dev]'
 	@touch $@

@@ -11,7 +11,7 @@ with Agent.load() as agent:
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from octoplan import plans
 from octoplan.action import ActionModel
@@ -78,6 +78,7 @@ class Agent:
         self.larger = larger
         self.sure = sure
         self._resources = ExitStack()
+        self._made_of: tuple[Any, ...] | None = None
 
     @classmethod
     def load(
@@ -87,6 +88,7 @@ class Agent:
         action: Folders = None,
         device: Device | None = None,
         threads: int | None = None,
+        parallel: int = 1,
     ) -> Self:
         """Load the models.
 
@@ -97,19 +99,27 @@ class Agent:
             action: the action adapter's folder, or several; the one that ships where left out.
             device: where calls run; a simulated phone and home, in memory, where left out.
             threads: CPU threads; all cores where left out.
+            parallel: how many requests are planned at once.
 
         Raises:
             BaseError, AdapterError, EngineError: a model is missing or broken.
         """
-        planning, acting = load_models(base, planner, action, threads)
+        planning, acting = load_models(base, planner, action, threads, parallel)
         routed = isinstance(planning, RoutedPlanner) or isinstance(acting, RoutedActionModel)
         calibration = None if routed else Calibration.of(planning.adapter, acting.adapter)
         agent = cls(planning, acting, device, calibration)
+        agent._made_of = (base, planner, action, None, threads, parallel)
         if device is None:
             from octoplan.devices.simulated import SimulatedDevice
 
             agent.device = agent._resources.enter_context(SimulatedDevice())
         return agent
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Models are not sent to other machines or processes, but loaded there.
+        if self._made_of is None:
+            raise TypeError("only an agent that was loaded (Agent.load) can be pickled")
+        return type(self).load, self._made_of
 
     def __enter__(self) -> Self:
         return self

@@ -11,8 +11,9 @@ instance, gets an error in its place, and the next ones are answered.
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -24,6 +25,7 @@ from octoplan.display import write_json
 from octoplan.models.engine import EngineError
 from octoplan.planner import RequestError
 from octoplan.plans import Ask, Branch, Line, Plan, PlanError, Step
+from octoplan.workers import THREADS, Workers
 
 
 class Asked(NamedTuple):
@@ -46,7 +48,10 @@ def read_requests(requests: str, output: str | None) -> Iterable[bytes]:
 
 
 def answer_all(
-    lines: Iterable[bytes], output: str | None, answer: Callable[[Asked], dict[str, Any]]
+    lines: Iterable[bytes],
+    output: str | None,
+    answer: Callable[[Asked], dict[str, Any]],
+    workers: Workers = THREADS,
 ) -> None:
     """Answer every request, in order, and write each answer as soon as it is there.
 
@@ -54,27 +59,36 @@ def answer_all(
         lines: the requests.
         output: a new file; None or ``-`` is stdout.
         answer: what to write for a request, beside its id and the query itself.
+        workers: the machines that answer, each one request at a time.
     """
+    numbered = ((number, raw) for number, raw in enumerate(lines, start=1) if raw.strip())
     console = Console(stderr=True)
     unanswered = 0
     with _opened(output) as out:
         hidden = not console.is_interactive or out.isatty()
         with Progress(console=console, redirect_stdout=False, disable=hidden) as progress:
-            for number, raw in enumerate(progress.track(lines, description="requests"), start=1):
-                if not raw.strip():
-                    continue
-                head: dict[str, Any] = {}
-                try:
-                    record = _record(raw)
-                    head = {"id": record["id"]} if "id" in record else {}
-                    asked = _asked(record)
-                    told = head | {"query": asked.query} | answer(asked)
-                except (PlanError, RequestError, EngineError) as error:
-                    unanswered += 1
-                    told = head | {"line": number, "error": str(error)}
+            answers = workers.map(partial(_told, answer), numbered, at_once=1)
+            for told in progress.track(answers, total=_count(lines), description="requests"):
+                unanswered += "error" in told
                 print(write_json(told), file=out, flush=True)
     if unanswered:
         print(f'{unanswered} not answered: see "error" in the output', file=sys.stderr)
+
+
+def _told(answer: Callable[[Asked], dict[str, Any]], numbered: tuple[int, bytes]) -> dict[str, Any]:
+    number, raw = numbered
+    head: dict[str, Any] = {}
+    try:
+        record = _record(raw)
+        head = {"id": record["id"]} if "id" in record else {}
+        asked = _asked(record)
+        return head | {"query": asked.query} | answer(asked)
+    except (PlanError, RequestError, EngineError) as error:
+        return head | {"line": number, "error": str(error)}
+
+
+def _count(lines: Iterable[bytes]) -> int | None:
+    return len(lines) if isinstance(lines, Sized) else None
 
 
 @contextmanager

@@ -159,15 +159,16 @@ def _split(lesson: Lesson, examples: list[Example]) -> tuple[list[Example], list
 def settings_for(role: Role, base: str, examples: int) -> Settings:
     """How to train on so many examples: on from the adapter that ships, where there is one.
 
-    A new adapter takes a higher rate.
+    A new adapter takes a higher rate. Small batches, thus many updates, teach few examples best
+    (``experiments/results/close-the-gap.md``).
     """
     epochs = max(2, min(12, round(SEEN / examples)))
     try:
         start = shipped_adapter(role)
         Adapter.load(start, role).check(find_base(base))
     except AdapterError:
-        return Settings(role=role, base=base, epochs=epochs, rank=32, alpha=64)
-    return Settings(role=role, base=base, epochs=epochs, start=str(start), lr=5e-4)
+        return Settings(role=role, base=base, epochs=epochs, batch_size=4, rank=32, alpha=64)
+    return Settings(role=role, base=base, epochs=epochs, batch_size=4, start=str(start), lr=5e-4)
 
 
 def _trained(

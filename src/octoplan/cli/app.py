@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from octoplan.packages import Package
     from octoplan.plans import Example
     from octoplan.policy import Policy
+    from octoplan.workers import Workers
 
 
 class CommandError(Exception):
@@ -141,6 +142,15 @@ Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="The policy, if not config.toml in your config folder."),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="HOST:PORT|auto|local",
+        help="Let the machines of a Ray cluster do it: the one there, the one that this machine "
+        "belongs to, or one of this machine alone.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON value to stdout.")]
 
 
@@ -213,6 +223,21 @@ def needs(*packages: str, extra: str) -> None:
     for package in packages:
         if find_spec(package) is None:
             raise CommandError(f"{package} is missing: pip install 'octoplan[{extra}]'")
+
+
+@contextmanager
+def workers_of(ray: str | None) -> "Iterator[Workers]":
+    """The machines of a Ray cluster, which is left afterwards; threads of this process if none."""
+    from octoplan.workers import THREADS, Cluster
+
+    if ray is None:
+        yield THREADS
+        return
+    needs("ray", "pyarrow", "pandas", extra="ray")
+    with status("joining the Ray cluster"):
+        cluster = Cluster(ray)
+    with cluster:
+        yield cluster
 
 
 def status(text: str) -> Any:

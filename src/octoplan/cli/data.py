@@ -5,18 +5,21 @@ octoplan validate drafts.jsonl --functions my_functions.py --out data --against 
 
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from octoplan.cli.app import AsJson, app, examples_of, needs, progress_bar, status
-
-if TYPE_CHECKING:
-    from octoplan.data.validate import Unreadable, Validated
-    from octoplan.functions import FunctionSet
-    from octoplan.plans import Example
+from octoplan.cli.app import (
+    AsJson,
+    Ray,
+    app,
+    examples_of,
+    needs,
+    progress_bar,
+    status,
+    workers_of,
+)
 
 
 @app.command(
@@ -50,6 +53,7 @@ def validate(
         ),
     ] = None,
     judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None,
+    ray: Ray = None,
     as_json: AsJson = False,
 ) -> None:
     """Check examples before anything is trained on them, and mend what is certain.
@@ -66,6 +70,9 @@ def validate(
         raise typer.BadParameter("--judge goes with --judge-model")
     from octoplan.data.card import check_vacant, summary, write
     from octoplan.data.validate import read_drafts
+    from octoplan.data.validate import validate as check
+    from octoplan.evaluation.judge import ExampleJudge
+    from octoplan.models.prompted import Endpoint
 
     check_vacant(out)
     known = load_function_sets(function_sets)
@@ -79,26 +86,11 @@ def validate(
         about["held out"] = files
     if judge_model:
         about["judge"] = f"{judge_model} at {judge}, prompts/valid.md"
-    found = _validated(read, known, held_out, judge, judge_model)
+    judging = ExampleJudge(Endpoint(judge_model, judge), known) if judge_model else None
+    with workers_of(ray) as workers, progress_bar("checking") as show:
+        found = check(read, known, held_out, judging, show, workers)
     with status("describing"):
         counts = write(found, known, out, about)
     typer.echo(write_json(counts.model_dump(), indent=2) if as_json else summary(counts))
     if not counts.kept:
         raise typer.Exit(1)
-
-
-def _validated(
-    drafts: "Sequence[Example | Unreadable]",
-    functions: "FunctionSet",
-    held_out: "Sequence[Example]",
-    url: str | None,
-    model: str | None,
-) -> "Validated":
-    """Validate, with a progress bar."""
-    from octoplan.data.validate import validate as check
-    from octoplan.evaluation.judge import ExampleJudge
-    from octoplan.models.prompted import Endpoint
-
-    judge = ExampleJudge(Endpoint(model, url), functions) if model else None
-    with progress_bar("checking") as show:
-        return check(drafts, functions, held_out, judge, show)

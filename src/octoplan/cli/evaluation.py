@@ -9,7 +9,6 @@ octoplan experiment full-vs-lora --sample 100
 import random
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,7 @@ from octoplan.cli.app import (
     BaseOf,
     CommandError,
     PlannerFolder,
+    Ray,
     Threads,
     app,
     check_data,
@@ -29,6 +29,7 @@ from octoplan.cli.app import (
     needs,
     progress_bar,
     status,
+    workers_of,
 )
 from octoplan.models.bases import DEFAULT_BASE
 
@@ -97,6 +98,7 @@ def evaluate(
             help="Test whether two evaluations differ (McNemar), instead of making one.",
         ),
     ] = None,
+    ray: Ray = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a planner and an action model on data files, by several oracles.
@@ -124,6 +126,7 @@ def evaluate(
         raise CommandError(f"{out} exists; name another folder, or move it away")
     from octoplan.evaluation import calibration as calibrating
     from octoplan.evaluation.evaluate import Octoplan
+    from octoplan.evaluation.evaluate import evaluate as put_to
     from octoplan.evaluation.report import write
     from octoplan.functions import load_function_sets
 
@@ -147,7 +150,9 @@ def evaluate(
         "data": {name: file["sha256"] for name, file in files.items()},
         "sample": f"{len(examples)} examples" + ("" if sample is None else f", seed {seed}"),
     }
-    made = _evaluate(subject, examples, _oracles(known, judge, judge_model), about)
+    with workers_of(ray) as workers, progress_bar("evaluating") as show:
+        judged_by = _oracles(known, judge, judge_model)
+        made = put_to(subject, examples, judged_by, about, show, workers=workers)
     if calibration is not None:
         assert isinstance(subject, Octoplan)
         found = subject.calibration(made)
@@ -306,15 +311,6 @@ def _oracles(
 
         oracles.append(Judge(Endpoint(judge_model, judge), functions))
     return oracles
-
-
-def _evaluate(
-    subject: "Subject", examples: Sequence[Any], oracles: Sequence["Oracle"], about: dict[str, Any]
-) -> "Evaluation":
-    from octoplan.evaluation.evaluate import evaluate as put_to
-
-    with progress_bar("evaluating") as show:
-        return put_to(subject, examples, oracles, about, show)
 
 
 def _show(made: "Evaluation", out: Path | None) -> None:

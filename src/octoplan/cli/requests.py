@@ -24,6 +24,7 @@ from octoplan.cli.app import (
     Models,
     NoInput,
     PlannerFolder,
+    Ray,
     Threads,
     Yes,
     app,
@@ -31,6 +32,7 @@ from octoplan.cli.app import (
     needs,
     policy_of,
     status,
+    workers_of,
 )
 
 if TYPE_CHECKING:
@@ -239,6 +241,7 @@ def plan(
     as_json: AsJson = False,
     requests: Input = None,
     output: Output = None,
+    ray: Ray = None,
 ) -> None:
     """Plan a request and turn each step into a call, without carrying anything out."""
     from rich.console import Console
@@ -247,11 +250,13 @@ def plan(
     from octoplan.display import show_plan, tell_plan, write_json
 
     _one_of(request, requests, output)
+    if ray is not None and requests is None:
+        raise typer.BadParameter("--ray goes with --input")
     models = models_of(agent_names, planner, action)
     if requests is not None:
         lines = read_requests(requests, output)
-        with load_agent(base, models, threads) as agent:
-            answer_all(lines, output, lambda asked: tell_plan(agent.plan(*asked)))
+        with workers_of(ray) as workers, load_agent(base, models, threads) as agent:
+            answer_all(lines, output, lambda asked: tell_plan(agent.plan(*asked)), workers)
     if request is not None:
         with load_agent(base, models, threads) as agent, status("planning"):
             this = agent.plan(request)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from octoplan.cli.app import Base, CommandError, app, needs, progress_bar, status
+from octoplan.cli.app import Base, CommandError, Ray, app, needs, progress_bar, status, workers_of
 from octoplan.models.bases import DEFAULT_BASE, find_base
 
 EXAMPLES = 1000
@@ -72,6 +72,7 @@ def generate(
     per_minute: PerMinute = None,
     prompts: Prompts = None,
     price: Price = (0, 0),
+    ray: Ray = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the first prompts; nothing is asked.")
     ] = False,
@@ -94,8 +95,12 @@ def generate(
     if dry_run:
         _show_prompts(functions, seed, prompts, wanted)
         return
-    options = dict(seed=seed, concurrency=concurrency, per_minute=per_minute, prompts=prompts)
-    found = _generate(functions, domains, model, url, out, wanted, price, options)
+    options: dict[str, Any] = dict(
+        seed=seed, concurrency=concurrency, per_minute=per_minute, prompts=prompts
+    )
+    with workers_of(ray) as workers:
+        options["workers"] = workers
+        found = _generate(functions, domains, model, url, out, wanted, price, options)
     typer.echo(f"wrote {found.written} examples to {out}; {_counted(found, price)}")
 
 

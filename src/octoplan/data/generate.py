@@ -16,16 +16,15 @@ file of examples is written as a whole, under another name first, and is valid a
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from itertools import count as count_from
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel, ValidationError
 
-from octoplan.data.orders import BATCH, GenerateError, Wanted, orders, question
+from octoplan.data.orders import BATCH, GenerateError, orders, question
 from octoplan.functions import FunctionSet
 from octoplan.models.prompted import (
     NoAnswerError,
@@ -43,6 +42,7 @@ from octoplan.plans import (
     one_line,
     write_example,
 )
+from octoplan.workers import THREADS, Workers
 
 TEMPERATURE = 1.0
 
@@ -53,6 +53,8 @@ CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, text TEXT NOT NU
 """
 # After so many questions in a row that bring nothing, the teacher is not asked for more.
 _PATIENCE = 12
+# So many questions are handed out at once, at most; then the stragglers are waited for.
+_ROUND = 2000
 
 
 class Teacher(Protocol):
@@ -85,6 +87,11 @@ class Progress(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     unanswered: int = 0
+
+    @property
+    def left(self) -> int:
+        """How many examples are still to be written."""
+        return self.wanted - self.written
 
 
 # ---------------------------------------------------------------- what is answered
@@ -152,6 +159,7 @@ def generate(
     per_minute: int | None = None,
     prompts: Path | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
+    workers: Workers = THREADS,
 ) -> Progress:
     """Have a teacher write examples, until there are as many as wanted.
 
@@ -167,6 +175,7 @@ def generate(
         per_minute: how many questions are asked in a minute, at most.
         prompts: a folder whose ``generate.md`` and ``variety.toml`` take the place of ours.
         progress: told after every answer.
+        workers: the machines that ask, each its share of what is asked at once and in a minute.
 
     Raises:
         GenerateError: the ledger is of other functions or another seed, or the teacher's answers
@@ -180,9 +189,18 @@ def generate(
         try:
             run.read_all()
             progress(run.progress)
-            for asked in _asked(run, wanted, functions, teacher, concurrency, per_minute, prompts):
-                run.take(*asked)
-                progress(run.progress)
+            ask = _Asking(teacher, per_minute and max(1, per_minute // workers.count))
+            fresh = (
+                (number, question(order, functions, prompts))
+                for number, order in enumerate(wanted)
+                if number not in run.answered
+            )
+            while not run.is_done:
+                questions = islice(fresh, min(_ROUND, -(-run.progress.left // BATCH)))
+                at_once = -(-concurrency // workers.count)
+                for asked in workers.map(ask, questions, at_once, ordered=False):
+                    run.take(*asked)
+                    progress(run.progress)
         finally:
             run.write()
     return run.progress
@@ -242,7 +260,7 @@ class _Run:
     @property
     def is_done(self) -> bool:
         """Whether there are as many examples as wanted."""
-        return self.progress.written >= self.progress.wanted
+        return self.progress.left <= 0
 
     def read_all(self) -> None:
         """Read what is in the ledger."""
@@ -291,45 +309,32 @@ class _Run:
         self._written = self.progress.written
 
 
-def _asked(
-    run: _Run,
-    wanted: Iterator[tuple[Wanted, ...]],
-    functions: FunctionSet,
-    teacher: Teacher,
-    concurrency: int,
-    per_minute: int | None,
-    prompts: Path | None,
-) -> Iterator[tuple[int, Reply | None]]:
-    """Ask what has no answer yet, several at once, for as long as more examples are wanted."""
-    from pyrate_limiter import Duration, Limiter, Rate
+class _Asking:
+    """Asks the teacher; goes to other machines as what it was made of.
 
-    limiter = Limiter(Rate(per_minute, Duration.MINUTE)) if per_minute else None
-    known = set(run.answered)
-    fresh = ((n, order) for n, order in zip(count_from(), wanted, strict=False) if n not in known)
+    Args:
+        per_minute: at most so many questions a minute.
+    """
 
-    def ask(number: int, order: tuple[Wanted, ...]) -> tuple[int, Reply | None]:
-        if limiter is not None:
-            limiter.try_acquire("teacher")
-        content = question(order, functions, prompts)
+    def __init__(self, teacher: Teacher, per_minute: int | None) -> None:
+        from pyrate_limiter import Duration, Limiter, Rate
+
+        self._made_of = (teacher, per_minute)
+        self._teacher = teacher
+        self._limiter = Limiter(Rate(per_minute, Duration.MINUTE)) if per_minute else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Asking, self._made_of
+
+    def __call__(self, asked: tuple[int, str]) -> tuple[int, Reply | None]:
+        """Ask a question, given with its number; None where there is no answer."""
+        number, content = asked
+        if self._limiter is not None:
+            self._limiter.try_acquire("teacher")
         try:
-            reply = teacher.ask(
+            reply = self._teacher.ask(
                 [{"role": "user", "content": content}], _Drafts, temperature=TEMPERATURE
             )
         except NoAnswerError:
             return number, None
         return number, reply
-
-    with ThreadPoolExecutor(concurrency) as pool:
-        under_way: set[Future[tuple[int, Reply | None]]] = set()
-        try:
-            while not run.is_done or under_way:
-                left = run.progress.wanted - run.progress.written - BATCH * len(under_way)
-                if left > 0 and len(under_way) < concurrency:
-                    under_way.add(pool.submit(ask, *next(fresh)))
-                    continue
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            for future in under_way:
-                future.cancel()

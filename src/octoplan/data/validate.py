@@ -12,8 +12,8 @@ come the rules, a large model as judge where there is one, held-out data and dup
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,9 +37,10 @@ from octoplan.plans import (
     data_files,
     one_line,
 )
+from octoplan.workers import THREADS, Workers
 
 LIKENESS = 0.8  # from this Jaccard likeness on, two requests of the data are near-duplicates
-PARALLEL = 8  # so many examples are judged at once
+PARALLEL = 8  # so many examples are judged at once, on each machine
 
 Judging = Callable[[Example], Verdict]
 """Says whether an example may be learned from, and why; called from several threads at once."""
@@ -130,6 +131,7 @@ def validate(
     held_out: Sequence[Example] = (),
     judge: Judging | None = None,
     progress: Progress = lambda done, total, what: None,
+    workers: Workers = THREADS,
 ) -> Validated:
     """Keep the drafts that may be learned from, mended where that is certain; say why of the rest.
 
@@ -139,26 +141,26 @@ def validate(
         held_out: examples that must not be learned, nor anything nearly the same.
         judge: such as ``ExampleJudge``; where it cannot tell, an example is rejected as "not
             judged".
+        workers: the machines that check, and ask the judge.
 
     Raises:
         EndpointError: the judge's endpoint cannot be used.
     """
     whole: dict[int, Mended] = {}
     reasons: _Reasons = {}
-    for place, draft in enumerate(drafts):
-        if isinstance(draft, Unreadable):
-            reasons[place] = draft.reasons
-        else:
-            whole[place] = mend(draft, functions)
-            if found := tuple(faults(whole[place].example, functions)):
-                reasons[place] = found
+    checked_all = workers.map(partial(_mended, functions=functions), drafts, at_once=1)
+    for place, (mended, found) in enumerate(checked_all):
+        if mended is not None:
+            whole[place] = mended
+        if found:
+            reasons[place] = found
         progress(place + 1, len(drafts), "checking")
 
     def left() -> dict[int, Example]:
         return {place: done.example for place, done in whole.items() if place not in reasons}
 
     if judge is not None:
-        reasons |= _judged(left(), judge, progress)
+        reasons |= _judged(left(), judge, progress, workers)
     reasons |= _held_out(left(), held_out)
     reasons |= _repeated(left())
     return Validated(
@@ -170,6 +172,16 @@ def validate(
             if place in reasons
         ),
     )
+
+
+def _mended(
+    draft: Example | Unreadable, functions: FunctionSet
+) -> tuple[Mended | None, tuple[str, ...]]:
+    """A draft after mending, if it is an example, and what is still wrong with it."""
+    if isinstance(draft, Unreadable):
+        return None, draft.reasons
+    whole = mend(draft, functions)
+    return whole, tuple(faults(whole.example, functions))
 
 
 # ---------------------------------------------------------------- what can be mended
@@ -363,16 +375,17 @@ def _quoted(description: str) -> set[str]:
 # ---------------------------------------------------------------- the judge and duplicates
 
 
-def _judged(examples: Mapping[int, Example], judge: Judging, progress: Progress) -> _Reasons:
+def _judged(
+    examples: Mapping[int, Example], judge: Judging, progress: Progress, workers: Workers
+) -> _Reasons:
     """Why the judge rejects examples, by place."""
     reasons: _Reasons = {}
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        verdicts = zip(examples, pool.map(judge, examples.values()), strict=True)
-        for done, (place, verdict) in enumerate(verdicts, start=1):
-            if not verdict.right:
-                how = "not judged" if verdict.right is None else "judged not valid"
-                reasons[place] = (f"{how}: {verdict.reason}",)
-            progress(done, len(examples), "judging")
+    verdicts = workers.map(judge, examples.values(), PARALLEL)
+    for done, (place, verdict) in enumerate(zip(examples, verdicts, strict=True), start=1):
+        if not verdict.right:
+            how = "not judged" if verdict.right is None else "judged not valid"
+            reasons[place] = (f"{how}: {verdict.reason}",)
+        progress(done, len(examples), "judging")
     return reasons
 
 

@@ -13,7 +13,6 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -25,9 +24,10 @@ from octoplan.confidence import Calibration
 from octoplan.evaluation.calibration import FEWEST, Reliability, calibrate, reliability
 from octoplan.evaluation.metrics import Score, outline, same_call, score
 from octoplan.evaluation.oracles import Oracle
-from octoplan.loading import Folders, load_models
+from octoplan.loading import Folders
 from octoplan.plans import FAILED, Branch, Example, Line, Step, kind
 from octoplan.run import Run
+from octoplan.workers import THREADS, Workers
 
 if TYPE_CHECKING:
     from octoplan.models.prompted import PromptedModel
@@ -103,8 +103,8 @@ class Octoplan:
         Raises:
             BaseError, AdapterError, EngineError: a model is missing or broken.
         """
-        models = load_models(base, planner, action, threads, parallel)
-        adapters = models[0].adapters + models[1].adapters
+        agent = Agent.load(base, planner, action, None, threads, parallel)
+        adapters = agent.planner.adapters + agent.action.adapters
         named = {f"base {each.base}": each.base_digest for each in adapters if not each.whole}
         for adapter in adapters:
             # The folder's name: where it lies is this machine's business.
@@ -112,7 +112,7 @@ class Octoplan:
             if name in named:
                 name += f" ({len(named)})"
             named[name] = adapter.digest
-        return cls(Agent(*models), parallel, named)
+        return cls(agent, parallel, named)
 
     def answer(self, request: str) -> Answer:
         """See ``Subject``."""
@@ -243,6 +243,7 @@ def evaluate(
     about: dict[str, Any],
     progress: Callable[[int, int], None] = lambda done, total: None,
     alone: bool = True,
+    workers: Workers = THREADS,
 ) -> Evaluation:
     """Put every example's request to the subject, and judge what it answers.
 
@@ -251,6 +252,7 @@ def evaluate(
         progress: told how many requests are done, and of how many.
         alone: measure octoplan's action model on the gold steps too, without the planner, and
             planning on from gold plans with what came of them.
+        workers: the machines that answer.
 
     Raises:
         EngineError: the subject's model, or the judge's, cannot be used.
@@ -265,11 +267,10 @@ def evaluate(
 
     def each(job: Callable[[S], T], inputs: Sequence[S]) -> Iterator[T]:
         nonlocal done
-        with ThreadPoolExecutor(subject.parallel) as pool:
-            for result in pool.map(job, inputs):
-                done += 1
-                progress(done, total)
-                yield result
+        for result in workers.map(job, inputs, subject.parallel):
+            done += 1
+            progress(done, total)
+            yield result
 
     answers = each(lambda example: subject.answer(example.query), examples)
     cases = [
@@ -294,7 +295,7 @@ def evaluate(
             "date": datetime.now(UTC).date().isoformat(),
             "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
             "seconds": round(time.monotonic() - started),
-            "requests_at_once": subject.parallel,
+            "requests_at_once": subject.parallel * workers.count,
         },
         figures=figures,
         agreement=_agreement(cases),

@@ -81,8 +81,13 @@ class Endpoint:
             api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",
             max_retries=retries,
         )
+        self._retries = retries
         self._refused: frozenset[str] = frozenset()
         self._answered = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # On other machines a connection is made anew.
+        return Endpoint, (self.model, self._url, self._client.api_key, self._retries)
 
     def ask(
         self,
