@@ -5,8 +5,7 @@
 The questions to the teacher are the real ones. It answers at once, in this process, with examples
 from `data/train`, which large models wrote: so the tokens are those that a teacher would read and
 write, and the seconds are octoplan's own share, to which the teacher's come. Tokens are counted by
-the default base's tokenizer, whose vocabulary is smaller than a large model's: they are an upper
-bound.
+the default base's tokenizer; a large model's, with its larger vocabulary, mostly counts fewer.
 """
 
 import argparse
@@ -81,17 +80,14 @@ def main() -> None:
         generated = time.perf_counter()
         found = validate(read_drafts([drafts]), functions, judge=ExampleJudge(teacher, functions))
         validated = time.perf_counter()
-    read = made.prompt_tokens + sum(read for read, _ in teacher.judged)
-    written = made.completion_tokens + sum(written for _, written in teacher.judged)
-    known = fingerprint(files)
-    seconds = validated - started
+    judging_read, judging_written = map(sum, zip(*teacher.judged, strict=True))
     million = 1e6 / made.written
     report = {
         "command": f"python benchmarks/teaching.py --functions {arguments.functions} "
         f"--examples {arguments.examples}",
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
-        "data": {Path(name).name: each["sha256"] for name, each in known.items()},
+        "data": {Path(name).name: each["sha256"] for name, each in fingerprint(files).items()},
         "seed": 0,
         "functions": len(functions),
         "examples": made.written,
@@ -99,14 +95,16 @@ def main() -> None:
         "judged": len(teacher.judged),
         "tokens_read_generating": made.prompt_tokens,
         "tokens_written_generating": made.completion_tokens,
-        "tokens_read_judging": sum(read for read, _ in teacher.judged),
-        "tokens_written_judging": sum(written for _, written in teacher.judged),
+        "tokens_read_judging": judging_read,
+        "tokens_written_judging": judging_written,
         "own_seconds_generating": round(generated - started, 1),
         "own_seconds_validating": round(validated - generated, 1),
         "a_million": {
-            "tokens_read_millions": round(read * million / 1e6),
-            "tokens_written_millions": round(written * million / 1e6),
-            "own_hours": round(seconds * million / 3600, 1),
+            "tokens_read_millions": round((made.prompt_tokens + judging_read) * million / 1e6),
+            "tokens_written_millions": round(
+                (made.completion_tokens + judging_written) * million / 1e6
+            ),
+            "own_hours": round((validated - started) * million / 3600, 1),
         },
     }
     arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -116,7 +116,8 @@ class Agent:
         return agent
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Models are not sent to other machines or processes, but loaded there.
+        # Models are not sent to other machines or processes, but loaded there, to plan: a device
+        # of the caller's is not sent either.
         if self._made_of is None:
             raise TypeError("only an agent that was loaded (Agent.load) can be pickled")
         return type(self).load, self._made_of
